@@ -1,0 +1,1 @@
+"""Files of received instances: kept, looked up, exported, retired."""

@@ -1,0 +1,1 @@
+"""Model bundles: their dicom.toml, digest and approval."""

@@ -1,0 +1,1 @@
+"""Which models a study gets, and which series each model takes."""

@@ -1,0 +1,1 @@
+"""When a study is complete, decided from the index alone."""

@@ -1,0 +1,1 @@
+"""The outbox, C-STORE to the PACS, and Storage Commitment."""

@@ -1,0 +1,1 @@
+"""Predictions as DICOM SEG and SR, and the door that checks them."""

@@ -1,0 +1,1 @@
+"""What the node knows: studies, instances, runs, results, deliveries."""

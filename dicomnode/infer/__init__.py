@@ -1,0 +1,1 @@
+"""MONAI bundles run in a child process of their own."""

@@ -1,0 +1,1 @@
+"""The DICOM SCP: C-ECHO, C-STORE and Storage Commitment."""

@@ -1,0 +1,1 @@
+"""Volumes built from the geometry of the images."""
