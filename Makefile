@@ -1,0 +1,47 @@
+# What a person types. Each target sets up what it needs; the second time is fast.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Name a package index that serves CPU builds of torch, where the default one serves CUDA builds only:
+#   make demo TORCH_INDEX=URL
+TORCH_INDEX ?=
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: demo test lint bench peers soak systemd clean help
+
+help: ## say what there is to do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## run the node on its embedded default: studies in, SEG and SR out, a table and pictures
+	$(BIN)/dicomnode demo
+
+test: $(READY) ## run every test (those that need a PACS are skipped by name where it is missing)
+	$(BIN)/python -m pytest -q --durations=10 $(PYTEST_ARGS)
+
+lint: $(READY) ## check format, rules and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(READY) ## measure receiving and turnaround against DCMTK and Orthanc
+	$(BIN)/dicomnode bench receive
+	$(BIN)/dicomnode bench turnaround
+
+peers: ## install Orthanc, DCMTK and the validators (apt, as root)
+	deploy/peers.sh
+
+soak: $(READY) ## run the long tests too: full kill counts and long simulations
+	DICOMNODE_SOAK=1 $(BIN)/python -m pytest -q --timeout=3600 $(PYTEST_ARGS)
+
+systemd: $(READY) ## boot a real systemd in a container and run the units in it (apt, as root)
+	deploy/systemd_test.sh
+
+clean: ## remove what these targets made, the state of a trial included
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist demo-output state ./*.egg-info
+
+# pip reads every pinned version from one file, so that two machines get the same environment.
+$(READY): pyproject.toml deploy/constraints.txt deploy/environment.sh
+	PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" deploy/environment.sh $(VENV)
+	@touch $@

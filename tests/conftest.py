@@ -1,0 +1,47 @@
+"""What every test shares: tests whose outside is missing are skipped by name, or fail where it must be there."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # dciodvfy, dcmqi: from pip
+
+PEERS = ("Orthanc", "storescu", "storescp", "echoscu", "findscu", "movescu", "dcmdump", "dsrdump", "dciodvfy")
+"""Programs that a test marked `peers` needs where it names none: @pytest.mark.peers("Orthanc") names one."""
+
+
+def missing_peers(item: pytest.Item) -> list[str]:
+    """Programs that a test marked `peers` needs and this machine lacks."""
+    marks = list(item.iter_markers("peers"))
+    if not marks:
+        return []
+    named = {str(name) for mark in marks for name in mark.args} or set(PEERS)
+    return sorted(name for name in named if shutil.which(name) is None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave soak tests out unless asked for; skip what lacks its peers or its device."""
+    asked = os.environ.get("DICOMNODE_SOAK") == "1" or "soak" in config.getoption("-m")
+    soak = [] if asked else [item for item in items if item.get_closest_marker("soak")]
+    if soak:
+        config.hook.pytest_deselected(items=soak)
+        items[:] = [item for item in items if item not in soak]
+    for item in items:
+        if missing := missing_peers(item):
+            item.add_marker(pytest.mark.skip(reason=f"{', '.join(missing)} not installed: run `make peers`"))
+        if item.get_closest_marker("gpu") and not Path("/proc/driver/nvidia/version").exists():
+            item.add_marker(pytest.mark.skip(reason="no NVIDIA device"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Where DICOMNODE_REQUIRE_PEERS=1, a test skipped although it is about a peer is a failure."""
+    report = yield
+    if report.skipped and os.environ.get("DICOMNODE_REQUIRE_PEERS") == "1" and item.get_closest_marker("peers"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and peers are required here: {report.longrepr}"
+    return report
