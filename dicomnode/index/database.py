@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -25,6 +25,7 @@ class Index:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _engine(url)
+        self.reader = self.engine.execution_options(reading=True)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -33,6 +34,12 @@ class Index:
         On SQLite it begins IMMEDIATE, so that a read followed by a write never loses a race.
         """
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """A session to read one consistent state, that never waits for a writer."""
+        with Session(self.reader, expire_on_commit=False) as session, session.begin():
             yield session
 
     def migrate(self) -> None:
@@ -70,7 +77,7 @@ def _engine(url: str) -> Engine:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000})
     event.listen(engine, "connect", _on_connect)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    event.listen(engine, "begin", _on_begin)
     return engine
 
 
@@ -80,3 +87,8 @@ def _on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

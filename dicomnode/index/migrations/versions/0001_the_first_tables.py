@@ -76,6 +76,7 @@ def upgrade() -> None:
     sa.Column('first_received_s', sa.Float(), nullable=False),
     sa.Column('last_received_s', sa.Float(), nullable=False),
     sa.Column('decided_digest', sa.String(length=64), nullable=False),
+    sa.Column('decided_s', sa.Float(), nullable=True),
     sa.Column('settled_digest', sa.String(length=64), nullable=False),
     sa.Column('settled_s', sa.Float(), nullable=True),
     sa.Column('state', sa.String(length=16), nullable=False),

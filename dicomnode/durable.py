@@ -1,0 +1,227 @@
+"""Durable work on DBOS Transact: the one module that imports dbos.
+
+A workflow is a function of identifiers whose steps are recorded as they finish; after a crash it
+goes on behind the last one. Nothing but UIDs, names, numbers and short texts is recorded, as JSON.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from dbos import DBOS, DBOSClient
+from dbos._serialization import DBOSPortableJSON
+from sqlalchemy import make_url
+
+from dicomnode.errors import ConfigFault, Permanent, Transient
+
+FLOW_VERSION = "1"
+"""Counted up when workflows in flight can no longer be continued by this code."""
+POLL_S = 0.05
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Refused(Permanent):
+    """A step failed for good; kind and reason survive a restart."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Queue:
+    """One queue and how many of its workflows run at once in one process."""
+
+    name: str
+    at_once: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One workflow to be done once: the second enqueue of an id changes nothing."""
+
+    workflow: str
+    queue: str
+    id: str
+    arguments: tuple[str | int, ...]
+    priority: int
+    """Lower first; at least 1."""
+    delay_s: float = 0.0
+
+
+def workflow(*, name: str, crashes: int = 1000) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Register a function as a durable workflow; given up after it has killed its process `crashes` times."""
+    return DBOS.workflow(name=name, max_recovery_attempts=crashes)
+
+
+def step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do one recorded step: done once, or retried with back-off while it is Transient.
+
+    Raises:
+        Refused: the step was Permanent, or Transient five times.
+    """
+
+    def settled() -> Any:  # noqa: ANN401 - whatever the step gives, as JSON
+        try:
+            return {"given": function(*args, **kwargs)}
+        except Permanent as fault:
+            return {"kind": type(fault).__name__, "reason": str(fault)}
+
+    options: Any = {
+        "name": getattr(function, "__name__", "step"),
+        "retries_allowed": True,
+        "interval_seconds": 1.0,
+        "max_attempts": 5,
+        "backoff_rate": 3.0,
+        "should_retry": lambda fault: isinstance(fault, Transient),
+    }
+    outcome = DBOS.run_step(options, settled)
+    if "reason" in outcome:
+        raise Refused(str(outcome["kind"]), str(outcome["reason"]))
+    given: T = outcome["given"]
+    return given
+
+
+def enqueue(job: Job) -> None:
+    """Put a job on its queue, from within an executor's process."""
+    DBOS.enqueue_workflow_with_options(_options(job), *job.arguments)
+
+
+def result_of(job: Job) -> Any:  # noqa: ANN401 - JSON of the other workflow
+    """Enqueue a job from within a workflow and wait for what it gives.
+
+    Raises:
+        Exception: whatever ended the other workflow, or that it was given up.
+    """
+    handle = DBOS.enqueue_workflow_with_options(_options(job), *job.arguments)
+    return handle.get_result(polling_interval_sec=POLL_S)
+
+
+def retry_now(prefix: str) -> int:
+    """Wake delayed workflows whose id begins so; how many."""
+    delayed = DBOS.list_workflows(status="DELAYED", workflow_id_prefix=prefix, load_input=False, load_output=False)
+    for waiting in delayed:
+        DBOS.set_workflow_delay(waiting.workflow_id, delay_seconds=0)
+    return len(delayed)
+
+
+def purge(before_s: float) -> int:
+    """Delete the records of workflows that ended before a time; how many."""
+    before_ms = int(before_s * 1000)
+    old = DBOS.list_workflows(status=["SUCCESS", "ERROR", "CANCELLED"], load_input=False, load_output=False, limit=5000)
+    ids = [w.workflow_id for w in old if (w.updated_at or 0) < before_ms]
+    DBOS.delete_workflows(ids)
+    return len(ids)
+
+
+def set_at_once(queue: str, at_once: int) -> None:
+    """Change how many workflows of a queue run at once; 0 pauses it."""
+    found = DBOS.retrieve_queue(queue)
+    if found is not None:
+        found.set_worker_concurrency(at_once)
+
+
+@contextmanager
+def executor(url: str, state: Path, name: str, queues: Sequence[Queue], known: Sequence[Queue]) -> Iterator[None]:
+    """Run the workflows of some queues in this process until the block ends.
+
+    Args:
+        url: database of the workflow engine.
+        state: folder of the lock that keeps a second process of this name out.
+        name: of this executor; its unfinished work is taken up again.
+        queues: the ones this process works on.
+        known: every queue of the node.
+
+    Raises:
+        ConfigFault: another process of this name is running.
+    """
+    with _only_one(state, name):
+        _use_wal(url)
+        DBOS(
+            config={
+                "name": "dicomnode",
+                "system_database_url": url,
+                "executor_id": name,
+                "application_version": FLOW_VERSION,
+                "serializer": DBOSPortableJSON,
+                "log_level": "ERROR",
+            }
+        )
+        DBOS.listen_queues([queue.name for queue in queues])
+        DBOS.launch()
+        for queue in known:
+            DBOS.register_queue(
+                queue.name,
+                worker_concurrency=queue.at_once,
+                polling_interval_sec=POLL_S,
+                on_conflict="never_update",
+            )
+        try:
+            yield
+        finally:
+            DBOS.destroy(workflow_completion_timeout_sec=0)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How much is unfinished on one queue."""
+
+    queue: str
+    status: str
+    count: int
+
+
+def waiting(url: str) -> list[Waiting]:
+    """What is queued, delayed or running, by queue; empty before the engine first ran."""
+    database = make_url(url).database
+    if url.startswith("sqlite") and not (database and Path(database).exists()):
+        return []
+    client = DBOSClient(system_database_url=url, serializer=DBOSPortableJSON)
+    try:
+        found = client.list_workflows(
+            status=["ENQUEUED", "DELAYED", "PENDING"], load_input=False, load_output=False, limit=100_000
+        )
+        pairs = [(str(w.queue_name), str(w.status)) for w in found]
+        return [Waiting(queue, status, pairs.count((queue, status))) for queue, status in sorted(set(pairs))]
+    finally:
+        client.destroy()
+
+
+def _options(job: Job) -> Any:  # noqa: ANN401 - a TypedDict of dbos
+    options: dict[str, Any] = {
+        "workflow_name": job.workflow,
+        "queue_name": job.queue,
+        "workflow_id": job.id,
+        "priority": job.priority,
+        "app_version": FLOW_VERSION,
+    }
+    return options | ({"delay_seconds": job.delay_s} if job.delay_s > 0 else {})
+
+
+@contextmanager
+def _only_one(state: Path, name: str) -> Iterator[None]:
+    folder = state / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{name}.lock").open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as fault:
+            raise ConfigFault(f"another {name} process already works on {state}: stop it first") from fault
+        yield
+
+
+def _use_wal(url: str) -> None:
+    if not url.startswith("sqlite"):
+        return
+    database = make_url(url).database or ""
+    Path(database).parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
+    connection = sqlite3.connect(database, timeout=30)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.close()
