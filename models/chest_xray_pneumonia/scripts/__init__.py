@@ -1,0 +1,1 @@
+"""Data, training, evaluation and calibration of the chest radiograph bundle."""
