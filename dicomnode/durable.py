@@ -27,11 +27,12 @@ T = TypeVar("T")
 
 
 class Refused(Permanent):
-    """A step failed for good; kind and reason survive a restart."""
+    """A step failed for good; family and reason survive a restart."""
 
-    def __init__(self, kind: str, reason: str) -> None:
+    def __init__(self, family: str, reason: str) -> None:
         super().__init__(reason)
-        self.kind = kind
+        self.family = family
+        """Name of the class below Permanent ("SeriesRefused"), or "Transient" where patience ended."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return {"given": function(*args, **kwargs)}
         except Permanent as fault:
-            return {"kind": type(fault).__name__, "reason": str(fault)}
+            return {"family": family(fault), "reason": str(fault)}
 
     options: Any = {
         "name": getattr(function, "__name__", "step"),
@@ -83,9 +84,14 @@ def step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     }
     outcome = DBOS.run_step(options, settled)
     if "reason" in outcome:
-        raise Refused(str(outcome["kind"]), str(outcome["reason"]))
+        raise Refused(str(outcome["family"]), str(outcome["reason"]))
     given: T = outcome["given"]
     return given
+
+
+def family(fault: Permanent) -> str:
+    """Which branch of the error tree a fault belongs to."""
+    return next(kind.__name__ for kind in type(fault).__mro__ if Permanent in kind.__bases__ or kind is Permanent)
 
 
 def enqueue(job: Job) -> None:

@@ -274,6 +274,10 @@ class Role(StrEnum):
 
     SEG = "SEG"
     SR = "SR"
+    SR_FALLBACK = "SR-FALLBACK"
+    """The SR again as Comprehensive SR, for a destination that refuses Comprehensive 3D SR."""
+    COULD_NOT = "COULD_NOT"
+    """The SR that says why nothing could be analysed; its UID never serves a later success."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ class Ready(StrEnum):
 
     WAIT = "wait"
     QUIET = "quiet"
-    """No new instance for quiet_s, and no required series is missing."""
+    """No new instance for quiet_s."""
     COUNTED = "counted"
     """The PACS holds what we hold, on two queries settle_s apart."""
     CAP = "cap"
@@ -26,39 +26,29 @@ class Waiting:
     study_key: int
     study_uid: str
     since_s: float
-    """First arrival since the last decision."""
+    """First arrival, or the last decision if that is later."""
     last_received_s: float
-    digest: str
-    """Digest of the current contents."""
-    settled_digest: str
-    """Digest at the first of two equal counts."""
+    settled_received_s: float | None
+    """`last_received_s` at the first of two equal counts."""
     settled_s: float | None
+    """When that count was made."""
 
 
-def readiness(waiting: Waiting, missing: tuple[str, ...], settings: Complete, now_s: float) -> Ready:
-    """Decide from times alone; counts at the PACS only ever make it earlier.
-
-    Args:
-        waiting: the study.
-        missing: required series that have not arrived, in words.
-        settings: the [complete] table.
-        now_s: seconds since 1970.
-    """
-    if not missing and counted_twice(waiting, settings, now_s):
-        return Ready.COUNTED
-    if not missing and now_s - waiting.last_received_s >= settings.quiet_s:
+def readiness(waiting: Waiting, settings: Complete, now_s: float) -> Ready:
+    """Decide from times alone; counts at the PACS only ever make it earlier."""
+    if now_s - waiting.last_received_s >= settings.quiet_s:
         return Ready.QUIET
     return Ready.CAP if now_s - waiting.since_s >= settings.cap_s else Ready.WAIT
 
 
-def counted_twice(waiting: Waiting, settings: Complete, now_s: float) -> bool:
-    """Whether two equal counts lie settle_s apart with nothing received between."""
-    return (
-        waiting.settled_s is not None
-        and waiting.settled_digest == waiting.digest
-        and now_s - waiting.settled_s >= settings.settle_s
-        and waiting.last_received_s <= waiting.settled_s
-    )
+def settled(waiting: Waiting) -> bool:
+    """Whether a first equal count stands: nothing was received since."""
+    return waiting.settled_s is not None and waiting.settled_received_s == waiting.last_received_s
+
+
+def count_due(waiting: Waiting, settings: Complete, now_s: float) -> bool:
+    """Whether to ask the PACS: for a first count at once, for the second settle_s after the first."""
+    return not settled(waiting) or now_s - (waiting.settled_s or now_s) >= settings.settle_s
 
 
 def counts_agree(here: Mapping[str, int], there: Mapping[str, int], needed: frozenset[str] | None) -> bool:

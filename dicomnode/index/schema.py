@@ -34,9 +34,10 @@ class StudyRow(Base):
     decided_digest: Mapped[str] = mapped_column(String(64), default="")
     """Digest of the contents that `complete` last decided on; another digest means something new to decide."""
     decided_s: Mapped[float | None] = mapped_column(Float)
-    settled_digest: Mapped[str] = mapped_column(String(64), default="")
-    """Digest at the first of two equal counts at the PACS."""
+    settled_received_s: Mapped[float | None] = mapped_column(Float)
+    """`last_received_s` at the first of two equal counts at the PACS."""
     settled_s: Mapped[float | None] = mapped_column(Float)
+    """When that count was made."""
     state: Mapped[str] = mapped_column(String(16), default="receiving", index=True)
     """receiving, decided, held, parked, retired."""
     reason: Mapped[str] = mapped_column(Text, default="")

@@ -77,7 +77,7 @@ def upgrade() -> None:
     sa.Column('last_received_s', sa.Float(), nullable=False),
     sa.Column('decided_digest', sa.String(length=64), nullable=False),
     sa.Column('decided_s', sa.Float(), nullable=True),
-    sa.Column('settled_digest', sa.String(length=64), nullable=False),
+    sa.Column('settled_received_s', sa.Float(), nullable=True),
     sa.Column('settled_s', sa.Float(), nullable=True),
     sa.Column('state', sa.String(length=16), nullable=False),
     sa.Column('reason', sa.Text(), nullable=False),

@@ -1,0 +1,117 @@
+"""What the gpu process hands to the engine: a prediction and the geometry it lies on, as files.
+
+Written whole under a temporary name and renamed; arrays without pickle, the rest as JSON.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dicomnode.values import (
+    Classification,
+    DomainAnswer,
+    FindingScore,
+    Frame,
+    Prediction,
+    Segmentation,
+    Volume,
+)
+
+
+def handover_folder(state: Path, run_key: str) -> Path:
+    """Where the files of one run lie."""
+    return state / "work" / run_key
+
+
+def hand_over(state: Path, run_key: str, volume: Volume, prediction: Prediction) -> None:
+    """Write what was predicted; the voxels themselves stay behind."""
+    final = handover_folder(state, run_key)
+    made = final.with_name(f"{run_key}.{os.getpid()}.part")
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
+    np.savez(made / "arrays.npz", **_arrays(volume, prediction))
+    (made / "facts.json").write_text(json.dumps(_facts(volume, prediction)), encoding="utf-8")
+    for name in ("arrays.npz", "facts.json"):
+        _sync(made / name)
+    shutil.rmtree(final, ignore_errors=True)
+    made.rename(final)
+    _sync(final.parent)
+
+
+def handed_over(state: Path, run_key: str) -> tuple[Volume, Prediction]:
+    """What was predicted. The volume's voxels are a stand-in of the right shape, all zero."""
+    folder = handover_folder(state, run_key)
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+        return _volume(facts["volume"], arrays), _prediction(facts["prediction"], arrays)
+
+
+def forget(state: Path, run_key: str) -> None:
+    """Remove the files of a run whose results are in the outbox."""
+    shutil.rmtree(handover_folder(state, run_key), ignore_errors=True)
+
+
+def _arrays(volume: Volume, prediction: Prediction) -> dict[str, Any]:
+    arrays: dict[str, Any] = {"affine_lps": volume.affine_lps}
+    if isinstance(prediction.answer, Segmentation):
+        arrays["labels"] = prediction.answer.labels
+    if prediction.answer.saliency is not None:
+        arrays["saliency"] = prediction.answer.saliency
+    return arrays
+
+
+def _facts(volume: Volume, prediction: Prediction) -> dict[str, Any]:
+    answer = prediction.answer
+    if isinstance(answer, Segmentation):
+        said: dict[str, Any] = {"uncertainty": {str(k): v for k, v in answer.uncertainty.items()}}
+    else:
+        said = {"scores": [asdict(score) for score in answer.scores]}
+    return {
+        "volume": {
+            "shape": list(volume.voxels.shape),
+            "frames": [asdict(frame) | {"path": str(frame.path)} for frame in volume.frames],
+            "series_uid": volume.series_uid,
+            "frame_of_reference_uid": volume.frame_of_reference_uid,
+            "has_geometry": volume.has_geometry,
+            "notes": list(volume.notes),
+        },
+        "prediction": said
+        | {
+            "domain": asdict(prediction.domain),
+            "device": prediction.device,
+            "seconds": prediction.seconds,
+            "notes": list(prediction.notes),
+        },
+    }
+
+
+def _volume(facts: dict[str, Any], arrays: Any) -> Volume:  # noqa: ANN401 - an open npz
+    frames = tuple(Frame(**(frame | {"path": Path(frame["path"])})) for frame in facts["frames"])
+    stand_in = np.broadcast_to(np.float32(0), tuple(facts["shape"]))
+    rest = {name: facts[name] for name in ("series_uid", "frame_of_reference_uid", "has_geometry")}
+    return Volume(stand_in, arrays["affine_lps"], frames, notes=tuple(facts["notes"]), **rest)
+
+
+def _prediction(facts: dict[str, Any], arrays: Any) -> Prediction:  # noqa: ANN401 - an open npz
+    saliency = arrays.get("saliency")
+    domain = DomainAnswer(**(facts["domain"] | {"reasons": tuple(facts["domain"]["reasons"])}))
+    answer: Segmentation | Classification
+    if "scores" in facts:
+        answer = Classification(tuple(FindingScore(**score) for score in facts["scores"]), saliency)
+    else:
+        answer = Segmentation(arrays["labels"], {int(k): v for k, v in facts["uncertainty"].items()}, saliency)
+    prediction = Prediction(answer, domain, facts["device"], facts["seconds"])
+    return replace(prediction, notes=tuple(facts["notes"]))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,217 @@
+"""Runs in the index: made, begun, parked, finished; and what a run works on."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from dicomnode.errors import IdentityFault
+from dicomnode.index.schema import (
+    ChoiceRow,
+    DeliveryRow,
+    InstanceRow,
+    PauseRow,
+    ResultRow,
+    RunInstanceRow,
+    RunRow,
+    StudyRow,
+)
+from dicomnode.index.studies import load_study
+from dicomnode.values import (
+    Choice,
+    DeliveryStatus,
+    ModelVersion,
+    Predecessor,
+    Priority,
+    Role,
+    Run,
+    RunStatus,
+    Series,
+    Study,
+)
+
+ENDED = (RunStatus.DONE, RunStatus.PARKED, RunStatus.CANCELLED)
+
+
+def run_key(series: Series, study_uid: str, model_digest: str, encoder: str, profile: str) -> str:
+    """Digest of everything that decides a run's results: contents, model version, encoder and viewer profile."""
+    contents = sorted((i.sop_instance_uid, i.content_digest) for i in series.instances)
+    text = json.dumps([study_uid, contents, model_digest, encoder, profile], separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def add_choices(session: Session, study: Study, digest: str, choices: Iterable[tuple[str, Choice]]) -> None:
+    """Replace what the models said of a study by what they say now.
+
+    Args:
+        session: open transaction.
+        study: the study.
+        digest: of its contents.
+        choices: (route name, choice) pairs.
+    """
+    session.execute(delete(ChoiceRow).where(ChoiceRow.study_key == study.study_key))
+    for route, choice in choices:
+        session.add(
+            ChoiceRow(
+                study_key=study.study_key,
+                content_digest=digest,
+                route=route,
+                model=choice.model,
+                series_uid=choice.series.series_uid if choice.series else None,
+                verdicts=[
+                    {"series": v.series_uid, "description": v.description, "taken": v.taken, "reasons": list(v.reasons)}
+                    for v in choice.verdicts
+                ],
+                decided_s=time.time(),
+            )
+        )
+
+
+def add_run(session: Session, run: Run, series: Series) -> bool:
+    """Make a run, unless the very same one exists; runs it supersedes and that have not posted are cancelled."""
+    if session.get(RunRow, run.run_key) is not None:
+        return False
+    earlier = _same_study_and_model(session, run)
+    session.add(
+        RunRow(
+            run_key=run.run_key,
+            study_key=run.study.study_key,
+            model=run.model.name,
+            model_digest=run.model.digest,
+            series_uid=series.series_uid,
+            profile=run.profile,
+            priority=run.priority,
+            destinations=list(run.destinations),
+            revision=len(earlier) + 1,
+            status=RunStatus.QUEUED,
+            created_s=time.time(),
+        )
+    )
+    session.flush()
+    session.add_all(RunInstanceRow(run_key=run.run_key, instance_key=i.instance_key) for i in series.instances)
+    for row in earlier:
+        if row.status in (RunStatus.QUEUED, RunStatus.RUNNING):
+            end(
+                session,
+                row.run_key,
+                RunStatus.CANCELLED,
+                f"superseded by revision {len(earlier) + 1} before it finished",
+            )
+    return True
+
+
+def load_run(session: Session, state: Path, key: str, model: ModelVersion) -> tuple[Run, Series]:
+    """A run and the series it works on, with the very instances it was made for."""
+    row = require_run(session, key)
+    study = load_study(session, state, row.study_key, run_key=key)
+    series = next(s for s in study.series if s.series_uid == row.series_uid)
+    return (
+        Run(
+            run_key=key,
+            study=study,
+            model=model,
+            profile=row.profile,
+            priority=Priority(row.priority),
+            destinations=tuple(row.destinations),
+            predecessors=_predecessors(session, row),
+        ),
+        series,
+    )
+
+
+def require_run(session: Session, key: str) -> RunRow:
+    """The row of a run.
+
+    Raises:
+        IdentityFault: there is none.
+    """
+    row = session.get(RunRow, key)
+    if row is None:
+        raise IdentityFault(f"there is no run {key[:12]}: list them with `dicomnode runs`")
+    return row
+
+
+def is_paused(session: Session, *scopes: str) -> bool:
+    """Whether everything, or one of these scopes ("model:NAME", "destination:NAME"), is paused."""
+    return session.scalar(select(func.count()).where(PauseRow.scope.in_(("all", *scopes)))) != 0
+
+
+def begin(session: Session, key: str, stage: str) -> bool:
+    """Note that a run works on a stage; False where it was cancelled or ended."""
+    row = require_run(session, key)
+    if RunStatus(row.status) in ENDED:
+        return False
+    row.status, row.stage = RunStatus.RUNNING, stage
+    return True
+
+
+def end(session: Session, key: str, status: RunStatus, reason: str) -> None:
+    """Note how a run ended."""
+    row = require_run(session, key)
+    row.status, row.reason, row.finished_s = status, reason, time.time()
+
+
+def note_done(session: Session, key: str, *, parked: bool, reason: str) -> None:
+    """Note that a run's results are in the outbox: delivery follows, or (could not analyse) a person besides."""
+    row = require_run(session, key)
+    row.stage = "deliver"
+    row.status, row.reason = (RunStatus.PARKED if parked else RunStatus.DELIVERING), reason
+
+
+def runs_to_start(session: Session) -> Sequence[RunRow]:
+    """Runs that are queued, the most urgent first."""
+    return session.scalars(select(RunRow).where(RunRow.status == RunStatus.QUEUED).order_by(RunRow.created_s)).all()
+
+
+def deliveries_to_start(session: Session) -> Sequence[DeliveryRow]:
+    """Deliveries that are queued."""
+    return session.scalars(
+        select(DeliveryRow).where(DeliveryRow.status == DeliveryStatus.QUEUED).order_by(DeliveryRow.queued_s)
+    ).all()
+
+
+def mark_decided(session: Session, study_key: int, digest: str, state: str, reason: str) -> None:
+    """Note that a study's contents have been decided on."""
+    session.execute(
+        update(StudyRow)
+        .where(StudyRow.study_key == study_key)
+        .values(decided_digest=digest, decided_s=time.time(), state=state, reason=reason)
+    )
+
+
+def _same_study_and_model(session: Session, run: Run) -> Sequence[RunRow]:
+    return session.scalars(
+        select(RunRow)
+        .where(RunRow.study_key == run.study.study_key, RunRow.model == run.model.name, RunRow.profile == run.profile)
+        .order_by(RunRow.revision)
+    ).all()
+
+
+def _predecessors(session: Session, row: RunRow) -> tuple[Predecessor, ...]:
+    found = session.scalars(
+        select(ResultRow)
+        .join(RunRow, RunRow.run_key == ResultRow.run_key)
+        .where(
+            RunRow.study_key == row.study_key,
+            RunRow.model == row.model,
+            RunRow.profile == row.profile,
+            (RunRow.revision < row.revision) | (RunRow.run_key == row.run_key) & (ResultRow.role == Role.COULD_NOT),
+            ResultRow.role.in_((Role.SR, Role.COULD_NOT)),
+        )
+        .order_by(RunRow.revision)
+    )
+    return tuple(Predecessor(r.series_uid, r.sop_class_uid, r.sop_instance_uid) for r in found)
+
+
+def patient_id_of(session: Session, study_key: int) -> str:
+    """Patient ID of a study's current instances."""
+    found = session.scalar(
+        select(InstanceRow.patient_id).where(
+            InstanceRow.study_key == study_key, InstanceRow.current, ~InstanceRow.own_result
+        )
+    )
+    return found or ""

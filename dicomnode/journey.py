@@ -1,0 +1,94 @@
+"""The path of a study. Read this first.
+
+         receive ─► archive ─► complete ─► choose ─► volume ─► infer ─► encode ─► deliver ─► PACS
+         └── receiver process ─┘└─── engine ───┘└── gpu process ──┘└───── engine ─────┘
+
+`receive` and `archive` write files and index rows. `decide` (complete ─► choose) turns a complete
+study into runs: one study × one model version each. From there on, what travels is a run, and
+each line below is a durable step: done once, whatever crashes.
+"""
+
+from dicomnode import durable
+from dicomnode.durable import Job, Queue, Refused
+from dicomnode.stages import Stages
+from dicomnode.values import QUEUE_PRIORITY, Priority
+
+STUDY = Queue("study", 4)
+GPU = Queue("gpu", 1)
+GPU_STAT = Queue("gpu.stat", 1)
+"""Served by a process of its own where [infer] stat_process is set."""
+CHORES = Queue("chores", 2)
+SENDING_AT_ONCE = 2
+CRASHES = 3
+"""A run that kills its process so often is parked."""
+
+
+def send_queue(destination: str) -> Queue:
+    """The queue of one destination: a dead one holds up no other."""
+    return Queue(f"send.{destination}", SENDING_AT_ONCE)
+
+
+def register(stages: Stages) -> None:
+    """Register the workflows of the journey, before the executor starts."""
+
+    @durable.workflow(name="journey")
+    def journey(run_key: str, attempt: int) -> None:
+        """Take one run (study × model version) from its images to results in the outbox."""
+        try:
+            start = durable.step(stages.begin, run_key)
+            if start is None:
+                return  # cancelled, or already at its end
+            analysed = durable.result_of(analyse_job(run_key, attempt, **start))
+            posted = durable.step(stages.report, run_key, attempt, analysed)
+            for result_uid, destination in posted:
+                durable.enqueue(delivery_job(result_uid, destination, 0, rank=start["rank"]))
+        except Refused as refused:
+            durable.step(stages.park, run_key, str(refused))
+        except Exception as fault:  # noqa: BLE001 - the one place where a run is parked for anything else
+            durable.step(stages.park, run_key, stages.in_words(fault))
+
+    @durable.workflow(name="analyse", crashes=CRASHES)
+    def analyse(run_key: str) -> dict[str, str]:
+        """volume ─► infer, in the process that owns the device; what cannot be analysed is said, not raised."""
+        try:
+            durable.step(stages.analyse, run_key)
+        except Refused as refused:
+            return {"family": refused.family, "reason": str(refused)}
+        return {}
+
+    @durable.workflow(name="deliver")
+    def deliver(result_uid: str, destination: str, attempt: int, rank: int) -> None:
+        """Send one result to one destination; the next attempt is a row, no slot waits for it."""
+        outcome = durable.step(stages.send, result_uid, destination)
+        if outcome == "later":
+            delay_s = stages.back_off_s(attempt)
+            durable.enqueue(delivery_job(result_uid, destination, attempt + 1, rank=rank, delay_s=delay_s))
+        elif outcome == "sent":
+            durable.step(stages.ask_commitment, result_uid, destination)
+
+    @durable.workflow(name="chore")
+    def chore(name: str, moment: str) -> None:
+        """Do one of the engine's regular duties (catch-up, retention, commitment reports we owe)."""
+        durable.step(stages.chore, name, moment)
+
+
+def journey_job(run_key: str, attempt: int, priority: Priority) -> Job:
+    """The journey of one run; an attempt is made once."""
+    return Job("journey", STUDY.name, f"journey:{run_key}:{attempt}", (run_key, attempt), QUEUE_PRIORITY[priority])
+
+
+def analyse_job(run_key: str, attempt: int, *, stat: bool, rank: int) -> Job:
+    """The analysis of one run, on the queue of the process that does it."""
+    queue = GPU_STAT if stat else GPU
+    return Job("analyse", queue.name, f"analyse:{run_key}:{attempt}", (run_key,), rank)
+
+
+def delivery_job(result_uid: str, destination: str, attempt: int, *, rank: int, delay_s: float = 0.0) -> Job:
+    """One attempt to send one result to one destination."""
+    job_id = f"deliver:{destination}:{result_uid}:{attempt}"
+    return Job("deliver", send_queue(destination).name, job_id, (result_uid, destination, attempt, rank), rank, delay_s)
+
+
+def chore_job(name: str, moment: str) -> Job:
+    """One regular duty at one moment: a double start does nothing twice."""
+    return Job("chore", CHORES.name, f"chore:{name}:{moment}", (name, moment), QUEUE_PRIORITY[Priority.ROUTINE])

@@ -1,0 +1,190 @@
+"""Each stage of the journey, safe to do twice. `journey.py` holds the order."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypedDict
+
+import structlog
+
+from dicomnode.bundles.approval import approved
+from dicomnode.bundles.dicom_toml import DicomToml, load_dicom_toml
+from dicomnode.config.tables import Config, ModelSetting
+from dicomnode.deliver.commitment import request_commitment
+from dicomnode.deliver.outbox import OutboxObject, post, quarantine
+from dicomnode.deliver.send import deliver_once
+from dicomnode.encode.door import require_valid
+from dicomnode.encode.results import Encoded, could_not_analyse, encode_results, to_bytes
+from dicomnode.errors import DoorFault
+from dicomnode.handover import forget, hand_over, handed_over
+from dicomnode.index.database import Index
+from dicomnode.index.runs import begin, end, load_run, note_done, require_run
+from dicomnode.values import (
+    QUEUE_PRIORITY,
+    Header,
+    ModelVersion,
+    Prediction,
+    Priority,
+    Run,
+    RunStatus,
+    Series,
+    Volume,
+)
+
+log = structlog.get_logger()
+
+
+class Start(TypedDict):
+    """How a run goes on to its analysis."""
+
+    stat: bool
+    rank: int
+
+
+class Predictor(Protocol):
+    """What the gpu process holds open: warm models."""
+
+    def predict(self, model: ModelVersion, volume: Volume, header: Header, setting: ModelSetting) -> Prediction:
+        """What a model says of a volume."""
+
+
+Build = Callable[[Series, DicomToml], Volume]
+"""Builds a volume from a series (room `volume`)."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """What only a gpu process has."""
+
+    build: Build
+    predictor: Predictor
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages, bound to one node."""
+
+    config: Config
+    index: Index
+    device: Device | None = None
+    """None in the engine, which never analyses."""
+    chores: dict[str, Callable[[str], None]] = field(default_factory=dict)
+
+    def begin(self, run_key: str) -> Start | None:
+        """Take the run up; None where it was cancelled or has ended."""
+        with self.index.transaction() as session:
+            if not begin(session, run_key, "queued for analysis"):
+                return None
+            priority = Priority(require_run(session, run_key).priority)
+        stat = priority is Priority.STAT and self.config.infer.stat_process
+        return Start(stat=stat, rank=QUEUE_PRIORITY[priority])
+
+    def analyse(self, run_key: str) -> None:
+        """volume ─► infer: build the volume, ask the model, hand the answer to the engine."""
+        if self.device is None:
+            raise RuntimeError("only a gpu process analyses")
+        run, series, rules = self._load(run_key, "volume")
+        began_s = time.monotonic()
+        volume = self.device.build(series, rules)
+        built_s = time.monotonic() - began_s
+        self._note(run_key, "infer")
+        setting = self.config.model(run.model.name)
+        prediction = self.device.predictor.predict(run.model, volume, series.first, setting)
+        hand_over(self.config.node.state, run_key, volume, prediction)
+        self._took(run_key, {"volume": built_s, **prediction.seconds, "analyse": time.monotonic() - began_s})
+
+    def report(self, run_key: str, attempt: int, analysed: dict[str, str]) -> list[tuple[str, str]]:
+        """encode ─► door ─► outbox; (result UID, destination) pairs to deliver."""
+        run, series, rules = self._load(run_key, "encode")
+        began_s = time.monotonic()
+        objects = self._encoded(run, series, rules, analysed)
+        self._require_passes_the_door(run, series, objects)
+        with self.index.snapshot() as session:
+            if require_run(session, run_key).status == RunStatus.CANCELLED:
+                return []
+        posted = post(self.index, self.config.node.state, run_key, run.destinations, [_outgoing(o) for o in objects])
+        reason = f"could not analyse: {analysed['reason']}" if analysed else ""
+        with self.index.transaction() as session:
+            note_done(session, run_key, parked=bool(analysed), reason=reason)
+        forget(self.config.node.state, run_key)
+        self._took(run_key, {"encode": time.monotonic() - began_s})
+        log.info("run.posted", run=run_key[:12], attempt=attempt, objects=len(posted))
+        return [(result.sop_instance_uid, there) for result in posted for there in run.destinations]
+
+    def send(self, result_uid: str, destination: str) -> str:
+        """One attempt to store one result at one destination: "sent", "stored", "later" or "parked"."""
+        return deliver_once(self.index, self.config, result_uid, destination)
+
+    def ask_commitment(self, result_uid: str, destination: str) -> None:
+        """Ask the destination to commit what it stored; an unanswered request is made again later."""
+        request_commitment(self.index, self.config, destination, (result_uid,))
+
+    def park(self, run_key: str, reason: str) -> None:
+        """A person must act."""
+        with self.index.transaction() as session:
+            end(session, run_key, RunStatus.PARKED, reason)
+        log.error("run.parked", run=run_key[:12], reason=reason)
+
+    def in_words(self, fault: Exception) -> str:
+        """What ended a run that nobody foresaw, with what to do."""
+        if "MaxRecoveryAttempts" in type(fault).__name__ or "maximum recovery" in str(fault).lower():
+            return "the analysis killed its process three times; look at the log of the gpu process, then `dicomnode retry`"
+        return f"unforeseen {type(fault).__name__}; the log of this time has the details"
+
+    def back_off_s(self, attempt: int) -> float:
+        """Wait before the next attempt to send."""
+        settings = self.config.deliver
+        return float(min(settings.first_retry_s * 2 ** min(attempt, 20), settings.max_retry_s))
+
+    def chore(self, name: str, moment: str) -> None:
+        """Do one regular duty."""
+        self.chores[name](moment)
+
+    def _load(self, run_key: str, stage: str) -> tuple[Run, Series, DicomToml]:
+        self._note(run_key, stage)
+        with self.index.snapshot() as session:
+            name = require_run(session, run_key).model
+        folder = self.config.infer.folder / name
+        model = approved(self.index, folder)
+        with self.index.snapshot() as session:
+            run, series = load_run(session, self.config.node.state, run_key, model)
+        return run, series, load_dicom_toml(folder)
+
+    def _encoded(
+        self, run: Run, series: Series, rules: DicomToml, analysed: dict[str, str]
+    ) -> tuple[Encoded, ...]:
+        with self.index.snapshot() as session:
+            made_at = require_run(session, run.run_key).created_s
+        if analysed:
+            return could_not_analyse(run, series, analysed["reason"], rules, self.config.node, made_at)
+        volume, prediction = handed_over(self.config.node.state, run.run_key)
+        return encode_results(run, series, volume, prediction, rules, self.config.node, made_at)
+
+    def _require_passes_the_door(self, run: Run, series: Series, objects: tuple[Encoded, ...]) -> None:
+        try:
+            require_valid(objects, run, series)
+        except DoorFault as fault:
+            quarantine(self.config.node.state, run.run_key, [_outgoing(o) for o in objects], str(fault))
+            raise
+
+    def _note(self, run_key: str, stage: str) -> None:
+        with self.index.transaction() as session:
+            require_run(session, run_key).stage = stage
+
+    def _took(self, run_key: str, seconds: dict[str, float]) -> None:
+        with self.index.transaction() as session:
+            row = require_run(session, run_key)
+            row.seconds = {**row.seconds, **{name: round(value, 3) for name, value in seconds.items()}}
+
+
+def _outgoing(encoded: Encoded) -> OutboxObject:
+    dataset = encoded.dataset
+    return OutboxObject(
+        role=encoded.role,
+        sop_class_uid=str(dataset.SOPClassUID),
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        series_uid=str(dataset.SeriesInstanceUID),
+        study_uid=str(dataset.StudyInstanceUID),
+        transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
+        content=to_bytes(encoded),
+    )
