@@ -1,0 +1,61 @@
+"""What was refused, kept for `dicomnode status` and written to the log; never who or what the patient is."""
+
+import threading
+import time
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from dicomnode.index.database import Index
+from dicomnode.index.schema import RefusalRow
+
+QUIET_S = 10.0
+"""The same refusal is written once in so long, so that a sender in a loop cannot fill the index."""
+REMEMBERED = 1000
+
+log = structlog.get_logger()
+
+
+class Refusals:
+    """The list of refusals; thread-safe."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._seen: dict[tuple[str, ...], float] = {}
+        self._lock = threading.Lock()
+
+    def record(self, calling_ae: str, address: str, *, status: str, reason: str, sop_instance_uid: str = "") -> None:
+        """Keep one refusal and log it; a failure to keep it is logged and harms nothing else."""
+        if not self._is_new((calling_ae, address, status, reason, sop_instance_uid)):
+            return
+        log.warning(
+            "receive.refused",
+            calling_ae=calling_ae,
+            address=address,
+            status=status,
+            reason=reason,
+            sop_instance_uid=sop_instance_uid,
+        )
+        row = RefusalRow(
+            at_s=time.time(),
+            calling_ae=calling_ae[:16],
+            address=address[:64],
+            sop_instance_uid=sop_instance_uid[:64],
+            status=status,
+            reason=reason,
+        )
+        try:
+            with self._index.transaction() as session:
+                session.add(row)
+        except SQLAlchemyError as fault:
+            log.error("receive.refusal_not_kept", fault=type(fault).__name__)
+
+    def _is_new(self, key: tuple[str, ...]) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            if now - self._seen.get(key, -QUIET_S) < QUIET_S:
+                return False
+            if len(self._seen) >= REMEMBERED:
+                self._seen.clear()
+            self._seen[key] = now
+            return True
