@@ -1,0 +1,112 @@
+"""What an image claims about its pixels, held against the bytes that are there, before anything is decoded."""
+
+from pydicom import DataElement
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import BaseTag
+from pydicom.uid import UID
+
+from dicomnode.volume.read import Source
+from dicomnode.volume.refusals import (
+    AbsurdBits,
+    EmptyImage,
+    FrameCountMismatch,
+    NoPixels,
+    TooLarge,
+    UndecodablePixels,
+)
+
+PIXEL_DATA, FLOAT_PIXEL_DATA, DOUBLE_PIXEL_DATA = 0x7FE00010, 0x7FE00008, 0x7FE00009
+ALLOCATED = (1, 8, 16, 32, 64)
+BELIEVED_BYTES = 64 << 20
+"""Compressed images may claim so much whatever their size: a black image compresses to nothing."""
+BELIEVED_RATIO = 1000
+"""Beyond that, no more than so many times their compressed size."""
+UNDEFINED_LENGTH = 0xFFFFFFFF
+
+
+def require_sane_claims(source: Source) -> None:
+    """Refuse an image whose description cannot be true.
+
+    Raises:
+        NoPixels: it is no image.
+        EmptyImage: no rows or no columns.
+        AbsurdBits: Bits Allocated or Bits Stored make no sense.
+        FrameCountMismatch: more or fewer frames than Number of Frames says.
+        UndecodablePixels: the file ends within the pixel data.
+        TooLarge: the claimed size is beyond all belief for the compressed size.
+
+    Source: PS3.3 C.7.6.3 (image pixel), PS3.5 8 (encoding of pixel data).
+    """
+    held = _pixel_bytes(source)
+    rows, columns = source.whole("Rows"), source.whole("Columns")
+    if rows < 1 or columns < 1:
+        raise EmptyImage(rows, columns)
+    _require_sane_bits(source)
+    frames = source.whole("NumberOfFrames", 1)
+    if frames < 1:
+        raise FrameCountMismatch(frames, 1)
+    if UID(source.transfer_syntax_uid).is_compressed and source.transfer_syntax_uid != "1.2.840.10008.1.2.1.99":
+        _require_believable(source, frames)
+    else:
+        _require_enough(source, frames, held)
+
+
+def frame_bytes(source: Source) -> int:
+    """Bytes of one decoded frame, as the image claims."""
+    pixels = source.whole("Rows") * source.whole("Columns") * source.whole("SamplesPerPixel", 1)
+    bits = pixels * source.whole("BitsAllocated")
+    return -(-bits // 8)
+
+
+def _pixel_bytes(source: Source) -> int:
+    """Length of the pixel data in the file; of encapsulated data, of what is left of the file."""
+    for tag in (PIXEL_DATA, FLOAT_PIXEL_DATA, DOUBLE_PIXEL_DATA):
+        element = source.dataset.get_item(BaseTag(tag), keep_deferred=True)
+        if isinstance(element, RawDataElement):
+            left = source.path.stat().st_size - element.value_tell
+            if element.value is not None:
+                return len(element.value)
+            return left if element.length == UNDEFINED_LENGTH else min(element.length, left)
+        if isinstance(element, DataElement):
+            return len(element.value or b"")
+    raise NoPixels(source.instance.sop_instance_uid)
+
+
+def _require_sane_bits(source: Source) -> None:
+    allocated = source.whole("BitsAllocated")
+    stored = source.whole("BitsStored", allocated if "PixelData" not in source.dataset else 0)
+    if allocated not in ALLOCATED or not 1 <= stored <= allocated or source.whole("HighBit", stored - 1) >= allocated:
+        raise AbsurdBits(allocated, stored)
+
+
+def _require_believable(source: Source, frames: int) -> None:
+    claimed = frames * frame_bytes(source)
+    limit = BELIEVED_BYTES + BELIEVED_RATIO * source.path.stat().st_size
+    if claimed > limit:
+        raise TooLarge(claimed, limit)
+
+
+def _require_enough(source: Source, frames: int, held: int) -> None:
+    """Of uncompressed pixels the length is known to the byte (one of padding allowed)."""
+    each = _stored_frame_bytes(source)
+    bits_packed = source.whole("BitsAllocated") == 1
+    if bits_packed:
+        each = max(1, each)
+    found = held // each
+    if found < frames and not (bits_packed and held >= _packed_bytes(source, frames)):
+        if found >= 1 and frames > 1:
+            raise FrameCountMismatch(frames, found)
+        raise UndecodablePixels(source.transfer_syntax_uid, f"{held} bytes of pixels where {frames * each} are due")
+    if found > frames and not bits_packed:
+        raise FrameCountMismatch(frames, found)
+
+
+def _stored_frame_bytes(source: Source) -> int:
+    """Bytes of one frame as stored: chroma of YBR_FULL_422 is halved (PS3.3 C.7.6.3.1.2)."""
+    each = frame_bytes(source)
+    photometric = str(source.dataset.get("PhotometricInterpretation", ""))
+    return each * 2 // 3 if photometric == "YBR_FULL_422" else each
+
+
+def _packed_bytes(source: Source, frames: int) -> int:
+    return -(-source.whole("Rows") * source.whole("Columns") * frames // 8)
