@@ -109,12 +109,16 @@ def result_of(job: Job) -> Any:  # noqa: ANN401 - JSON of the other workflow
     return handle.get_result(polling_interval_sec=POLL_S)
 
 
-def retry_now(prefix: str) -> int:
-    """Wake delayed workflows whose id begins so; how many."""
-    delayed = DBOS.list_workflows(status="DELAYED", workflow_id_prefix=prefix, load_input=False, load_output=False)
-    for waiting in delayed:
-        DBOS.set_workflow_delay(waiting.workflow_id, delay_seconds=0)
-    return len(delayed)
+def delayed(prefix: str) -> list[str]:
+    """Ids of delayed workflows that begin so."""
+    found = DBOS.list_workflows(status="DELAYED", workflow_id_prefix=prefix, load_input=False, load_output=False)
+    return [waiting.workflow_id for waiting in found]
+
+
+def retry_now(prefix: str) -> None:
+    """Wake delayed workflows whose id begins so."""
+    for workflow_id in delayed(prefix):
+        DBOS.set_workflow_delay(workflow_id, delay_seconds=0)
 
 
 def purge(before_s: float) -> int:

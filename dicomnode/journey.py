@@ -39,9 +39,7 @@ def register(stages: Stages) -> None:
             if start is None:
                 return  # cancelled, or already at its end
             analysed = durable.result_of(analyse_job(run_key, attempt, **start))
-            posted = durable.step(stages.report, run_key, attempt, analysed)
-            for result_uid, destination in posted:
-                durable.enqueue(delivery_job(result_uid, destination, 0, rank=start["rank"]))
+            durable.step(stages.report, run_key, attempt, analysed)
         except Refused as refused:
             durable.step(stages.park, run_key, str(refused))
         except Exception as fault:  # noqa: BLE001 - the one place where a run is parked for anything else
@@ -49,7 +47,7 @@ def register(stages: Stages) -> None:
 
     @durable.workflow(name="analyse", crashes=CRASHES)
     def analyse(run_key: str) -> dict[str, str]:
-        """volume ─► infer, in the process that owns the device; what cannot be analysed is said, not raised."""
+        """Volume ─► infer, in the process that owns the device; what cannot be analysed is said, not raised."""
         try:
             durable.step(stages.analyse, run_key)
         except Refused as refused:
@@ -57,14 +55,14 @@ def register(stages: Stages) -> None:
         return {}
 
     @durable.workflow(name="deliver")
-    def deliver(result_uid: str, destination: str, attempt: int, rank: int) -> None:
+    def deliver(result_uid: str, destination: str, since_ms: int, attempt: int, rank: int) -> None:
         """Send one result to one destination; the next attempt is a row, no slot waits for it."""
-        outcome = durable.step(stages.send, result_uid, destination)
-        if outcome == "later":
+        outcome = durable.step(stages.send, result_uid, destination, since_ms)
+        if outcome == "sent":
+            durable.step(stages.ask_commitment, destination)
+        elif outcome == "later":
             delay_s = stages.back_off_s(attempt)
-            durable.enqueue(delivery_job(result_uid, destination, attempt + 1, rank=rank, delay_s=delay_s))
-        elif outcome == "sent":
-            durable.step(stages.ask_commitment, result_uid, destination)
+            durable.enqueue(delivery_job(result_uid, destination, since_ms, attempt + 1, rank=rank, delay_s=delay_s))
 
     @durable.workflow(name="chore")
     def chore(name: str, moment: str) -> None:
@@ -83,10 +81,13 @@ def analyse_job(run_key: str, attempt: int, *, stat: bool, rank: int) -> Job:
     return Job("analyse", queue.name, f"analyse:{run_key}:{attempt}", (run_key,), rank)
 
 
-def delivery_job(result_uid: str, destination: str, attempt: int, *, rank: int, delay_s: float = 0.0) -> Job:
-    """One attempt to send one result to one destination."""
-    job_id = f"deliver:{destination}:{result_uid}:{attempt}"
-    return Job("deliver", send_queue(destination).name, job_id, (result_uid, destination, attempt, rank), rank, delay_s)
+def delivery_job(
+    result_uid: str, destination: str, since_ms: int, attempt: int = 0, *, rank: int, delay_s: float = 0.0
+) -> Job:
+    """One attempt to send one result to one destination, of those since it was last queued."""
+    job_id = f"deliver:{destination}:{result_uid}:{since_ms}:{attempt}"
+    arguments = (result_uid, destination, since_ms, attempt, rank)
+    return Job("deliver", send_queue(destination).name, job_id, arguments, rank, delay_s)
 
 
 def chore_job(name: str, moment: str) -> Job:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol, TypedDict
 
 import structlog
@@ -10,17 +11,20 @@ import structlog
 from dicomnode.bundles.approval import approved
 from dicomnode.bundles.dicom_toml import DicomToml, load_dicom_toml
 from dicomnode.config.tables import Config, ModelSetting
-from dicomnode.deliver.commitment import request_commitment
-from dicomnode.deliver.outbox import OutboxObject, post, quarantine
-from dicomnode.deliver.send import deliver_once
+from dicomnode.deliver.commitment import overdue, request_commitment, unasked
+from dicomnode.deliver.ledger import delivery, park
+from dicomnode.deliver.outbox import OutboxObject, load_result, post, quarantine
+from dicomnode.deliver.send import Sender, send
 from dicomnode.encode.door import require_valid
 from dicomnode.encode.results import Encoded, could_not_analyse, encode_results, to_bytes
-from dicomnode.errors import DoorFault
+from dicomnode.errors import DoorFault, ModelFault, NodeError, Permanent, Transient
 from dicomnode.handover import forget, hand_over, handed_over
 from dicomnode.index.database import Index
-from dicomnode.index.runs import begin, end, load_run, note_done, require_run
+from dicomnode.index.runs import begin, end, load_run, note_posted, require_run
+from dicomnode.peers.remote import remote
 from dicomnode.values import (
     QUEUE_PRIORITY,
+    DeliveryStatus,
     Header,
     ModelVersion,
     Prediction,
@@ -32,6 +36,10 @@ from dicomnode.values import (
 )
 
 log = structlog.get_logger()
+
+DAY_S = 86400.0
+HOLD_S = 0.3
+"""Our association stays open so long for a peer that reports on it at once."""
 
 
 class Start(TypedDict):
@@ -80,7 +88,7 @@ class Stages:
         return Start(stat=stat, rank=QUEUE_PRIORITY[priority])
 
     def analyse(self, run_key: str) -> None:
-        """volume ─► infer: build the volume, ask the model, hand the answer to the engine."""
+        """Volume ─► infer: build the volume, ask the model, hand the answer to the engine."""
         if self.device is None:
             raise RuntimeError("only a gpu process analyses")
         run, series, rules = self._load(run_key, "volume")
@@ -93,31 +101,56 @@ class Stages:
         hand_over(self.config.node.state, run_key, volume, prediction)
         self._took(run_key, {"volume": built_s, **prediction.seconds, "analyse": time.monotonic() - began_s})
 
-    def report(self, run_key: str, attempt: int, analysed: dict[str, str]) -> list[tuple[str, str]]:
-        """encode ─► door ─► outbox; (result UID, destination) pairs to deliver."""
+    def report(self, run_key: str, attempt: int, analysed: dict[str, str]) -> int:
+        """Encode ─► door ─► outbox; how many results. One delivery per result and destination follows."""
         run, series, rules = self._load(run_key, "encode")
         began_s = time.monotonic()
         objects = self._encoded(run, series, rules, analysed)
-        self._require_passes_the_door(run, series, objects)
+        outgoing = [_outgoing(one) for one in objects]
+        self._require_valid(run, series, rules, objects, outgoing)
         with self.index.snapshot() as session:
             if require_run(session, run_key).status == RunStatus.CANCELLED:
-                return []
-        posted = post(self.index, self.config.node.state, run_key, run.destinations, [_outgoing(o) for o in objects])
+                return 0
+        post(self.index, self.config.node.state, run_key, run.destinations, outgoing)
         reason = f"could not analyse: {analysed['reason']}" if analysed else ""
         with self.index.transaction() as session:
-            note_done(session, run_key, parked=bool(analysed), reason=reason)
+            note_posted(session, run_key, parked=bool(analysed), reason=reason)
         forget(self.config.node.state, run_key)
         self._took(run_key, {"encode": time.monotonic() - began_s})
-        log.info("run.posted", run=run_key[:12], attempt=attempt, objects=len(posted))
-        return [(result.sop_instance_uid, there) for result in posted for there in run.destinations]
+        log.info("run.posted", run=run_key[:12], attempt=attempt, results=len(outgoing))
+        return len(outgoing)
 
-    def send(self, result_uid: str, destination: str) -> str:
-        """One attempt to store one result at one destination: "sent", "stored", "later" or "parked"."""
-        return deliver_once(self.index, self.config, result_uid, destination)
+    def send(self, result_uid: str, destination: str, since_ms: int) -> str:
+        """One attempt to store one result at one destination: "sent", "later", or "" where nothing is left to do."""
+        state = self.config.node.state
+        with self.index.snapshot() as session:
+            row = delivery(session, result_uid, destination)
+            if row is None or row.status != DeliveryStatus.QUEUED:
+                return ""
+            result = load_result(session, state, result_uid)
+        try:
+            sent = send(Sender(self.index, state, remote(self.config, destination)), result)
+        except Transient:
+            if time.time() - since_ms / 1000 < self.config.deliver.give_up_days * DAY_S:
+                return "later"
+            park(self.index, result_uid, destination, f"{destination} took nothing for days: `dicomnode retry`")
+        except Permanent as fault:
+            park(self.index, result_uid, destination, str(fault))
+        else:
+            return "sent" if sent.status is DeliveryStatus.SENT else ""
+        return ""
 
-    def ask_commitment(self, result_uid: str, destination: str) -> None:
-        """Ask the destination to commit what it stored; an unanswered request is made again later."""
-        request_commitment(self.index, self.config, destination, (result_uid,))
+    def ask_commitment(self, destination: str) -> None:
+        """Ask a destination to commit what it stored and was not asked for; a failure is asked again later."""
+        state = self.config.node.state
+        there = remote(self.config, destination)
+        with self.index.snapshot() as session:
+            wanted = dict.fromkeys((*unasked(session, destination), *overdue(session, there, time.time())))
+            results = [load_result(session, state, uid) for uid in wanted]
+        try:
+            request_commitment(self.index, there, results, hold_s=HOLD_S)
+        except NodeError as fault:
+            log.warning("commitment.unasked", destination=destination, reason=str(fault))
 
     def park(self, run_key: str, reason: str) -> None:
         """A person must act."""
@@ -143,28 +176,32 @@ class Stages:
     def _load(self, run_key: str, stage: str) -> tuple[Run, Series, DicomToml]:
         self._note(run_key, stage)
         with self.index.snapshot() as session:
-            name = require_run(session, run_key).model
-        folder = self.config.infer.folder / name
+            row = require_run(session, run_key)
+        folder = self.config.infer.folder / row.model
         model = approved(self.index, folder)
+        if model.digest != row.model_digest:
+            raise ModelFault(
+                f"{row.model} was replaced after this run was made: `dicomnode retry --study` decides anew"
+            )
         with self.index.snapshot() as session:
             run, series = load_run(session, self.config.node.state, run_key, model)
         return run, series, load_dicom_toml(folder)
 
-    def _encoded(
-        self, run: Run, series: Series, rules: DicomToml, analysed: dict[str, str]
-    ) -> tuple[Encoded, ...]:
+    def _encoded(self, run: Run, series: Series, rules: DicomToml, analysed: dict[str, str]) -> tuple[Encoded, ...]:
         with self.index.snapshot() as session:
-            made_at = require_run(session, run.run_key).created_s
+            made_at = datetime.fromtimestamp(require_run(session, run.run_key).created_s).astimezone()
         if analysed:
             return could_not_analyse(run, series, analysed["reason"], rules, self.config.node, made_at)
         volume, prediction = handed_over(self.config.node.state, run.run_key)
         return encode_results(run, series, volume, prediction, rules, self.config.node, made_at)
 
-    def _require_passes_the_door(self, run: Run, series: Series, objects: tuple[Encoded, ...]) -> None:
+    def _require_valid(
+        self, run: Run, series: Series, rules: DicomToml, objects: tuple[Encoded, ...], outgoing: list[OutboxObject]
+    ) -> None:
         try:
-            require_valid(objects, run, series)
+            require_valid(objects, run, series, rules)
         except DoorFault as fault:
-            quarantine(self.config.node.state, run.run_key, [_outgoing(o) for o in objects], str(fault))
+            quarantine(self.config.node.state, run.run_key, outgoing, str(fault))
             raise
 
     def _note(self, run_key: str, stage: str) -> None:

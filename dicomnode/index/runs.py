@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from dicomnode.errors import IdentityFault
@@ -135,9 +135,9 @@ def require_run(session: Session, key: str) -> RunRow:
     return row
 
 
-def is_paused(session: Session, *scopes: str) -> bool:
-    """Whether everything, or one of these scopes ("model:NAME", "destination:NAME"), is paused."""
-    return session.scalar(select(func.count()).where(PauseRow.scope.in_(("all", *scopes)))) != 0
+def paused_scopes(session: Session) -> frozenset[str]:
+    """What a person has paused: "all", "model:NAME", "destination:NAME"."""
+    return frozenset(session.scalars(select(PauseRow.scope)))
 
 
 def begin(session: Session, key: str, stage: str) -> bool:
@@ -155,7 +155,7 @@ def end(session: Session, key: str, status: RunStatus, reason: str) -> None:
     row.status, row.reason, row.finished_s = status, reason, time.time()
 
 
-def note_done(session: Session, key: str, *, parked: bool, reason: str) -> None:
+def note_posted(session: Session, key: str, *, parked: bool, reason: str) -> None:
     """Note that a run's results are in the outbox: delivery follows, or (could not analyse) a person besides."""
     row = require_run(session, key)
     row.stage = "deliver"
@@ -167,11 +167,16 @@ def runs_to_start(session: Session) -> Sequence[RunRow]:
     return session.scalars(select(RunRow).where(RunRow.status == RunStatus.QUEUED).order_by(RunRow.created_s)).all()
 
 
-def deliveries_to_start(session: Session) -> Sequence[DeliveryRow]:
-    """Deliveries that are queued."""
-    return session.scalars(
-        select(DeliveryRow).where(DeliveryRow.status == DeliveryStatus.QUEUED).order_by(DeliveryRow.queued_s)
-    ).all()
+def deliveries_to_start(session: Session) -> Sequence[tuple[DeliveryRow, str]]:
+    """Deliveries that are queued, each with its run's priority."""
+    query = (
+        select(DeliveryRow, RunRow.priority)
+        .join(ResultRow, ResultRow.sop_instance_uid == DeliveryRow.sop_instance_uid)
+        .join(RunRow, RunRow.run_key == ResultRow.run_key)
+        .where(DeliveryRow.status == DeliveryStatus.QUEUED)
+        .order_by(DeliveryRow.queued_s)
+    )
+    return session.execute(query).tuples().all()
 
 
 def mark_decided(session: Session, study_key: int, digest: str, state: str, reason: str) -> None:

@@ -1,0 +1,108 @@
+"""Regular duties of the engine: APScheduler says when, a durable workflow does them."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from sqlalchemy import select
+
+from dicomnode import durable
+from dicomnode.archive.retention import retire
+from dicomnode.choose.catch_up import catch_up
+from dicomnode.config.tables import Config
+from dicomnode.errors import NodeError
+from dicomnode.index.database import Index
+from dicomnode.index.schema import CommitmentDutyRow, DeliveryRow, TickRow
+from dicomnode.journey import chore_job
+from dicomnode.peers.echo import echo
+from dicomnode.peers.remote import remote
+from dicomnode.receive.commitment import answer_duties
+from dicomnode.values import DeliveryStatus
+
+DAY_S = 86400.0
+KEEP_RECORDS_S = 30 * DAY_S
+OFTEN_S = 15
+HOURLY_S = 3600
+
+
+class Duties:
+    """What must be done now and then; each tick is enqueued once, under an id that names its moment."""
+
+    def __init__(self, config: Config, index: Index, ask_commitment: Callable[[str], None]) -> None:
+        self._config, self._index, self._ask_commitment = config, index, ask_commitment
+        self.by_name: dict[str, Callable[[str], None]] = {
+            "catch_up": self._catch_up,
+            "retention": self._retention,
+            "commitment": self._commitment,
+        }
+
+    @contextmanager
+    def scheduled(self) -> Iterator[None]:
+        """Tick until the block ends; a nightly tick that was missed is made up for at the start."""
+        scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
+        hour, minute = self._config.catch_up.nightly_at.split(":")
+        scheduler.add_job(self._nightly, CronTrigger(hour=hour, minute=minute), id="nightly")
+        scheduler.add_job(self._hourly, IntervalTrigger(seconds=HOURLY_S), id="hourly")
+        scheduler.add_job(self._often, IntervalTrigger(seconds=OFTEN_S), id="often")
+        scheduler.start()
+        if self._last_s("nightly") < time.time() - DAY_S - HOURLY_S:
+            self._nightly()
+        try:
+            yield
+        finally:
+            scheduler.shutdown(wait=False)
+
+    def _nightly(self) -> None:
+        day = datetime.now(UTC).strftime("%Y%m%d")
+        if self._config.catch_up.enabled:
+            durable.enqueue(chore_job("catch_up", day))
+        durable.enqueue(chore_job("retention", day))
+        with self._index.transaction() as session:
+            session.merge(TickRow(job="nightly", last_s=time.time()))
+
+    def _hourly(self) -> None:
+        durable.enqueue(chore_job("retention", datetime.now(UTC).strftime("%Y%m%d%H")))
+
+    def _often(self) -> None:
+        """Reports we owe, requests nobody answered, and destinations that are back."""
+        if not self._something_waits():
+            return
+        durable.enqueue(chore_job("commitment", str(int(time.time() / OFTEN_S))))
+
+    def _catch_up(self, day: str) -> None:
+        since = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) - timedelta(days=self._config.catch_up.days)
+        for source in dict.fromkeys(route.source for route in self._config.routes if route.source):
+            catch_up(self._index, self._config, source, since)
+
+    def _retention(self, _: str) -> None:
+        retire(self._index, self._config, time.time())
+        durable.purge(time.time() - KEEP_RECORDS_S)
+
+    def _commitment(self, _: str) -> None:
+        answer_duties(self._index, self._config)
+        for name in self._config.peers:
+            self._ask_commitment(name)
+            if durable.delayed(f"deliver:{name}:") and self._answers(name):
+                durable.retry_now(f"deliver:{name}:")
+
+    def _answers(self, name: str) -> bool:
+        try:
+            echo(remote(self._config, name))
+        except NodeError:
+            return False
+        return True
+
+    def _something_waits(self) -> bool:
+        with self._index.snapshot() as session:
+            owed = session.scalar(select(CommitmentDutyRow).where(CommitmentDutyRow.answered_s.is_(None)).limit(1))
+            sent = session.scalar(select(DeliveryRow).where(DeliveryRow.status == DeliveryStatus.SENT).limit(1))
+        return owed is not None or sent is not None or bool(durable.delayed("deliver:"))
+
+    def _last_s(self, job: str) -> float:
+        with self._index.snapshot() as session:
+            row = session.get(TickRow, job)
+            return row.last_s if row else 0.0

@@ -1,0 +1,154 @@
+"""The engine process: completeness, runs, deliveries and regular duties. It never imports torch."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from dicomnode import durable
+from dicomnode.choose.routes import matching_routes, needed_series
+from dicomnode.complete.ready import Ready
+from dicomnode.complete.watch import Counts, Watch
+from dicomnode.config.tables import Config
+from dicomnode.decide import decide
+from dicomnode.deliver.status import close_runs
+from dicomnode.durable import Queue
+from dicomnode.errors import NodeError
+from dicomnode.index.database import Index
+from dicomnode.index.runs import deliveries_to_start, paused_scopes, runs_to_start
+from dicomnode.index.studies import load_study
+from dicomnode.journey import (
+    CHORES,
+    GPU,
+    GPU_STAT,
+    SENDING_AT_ONCE,
+    STUDY,
+    delivery_job,
+    journey_job,
+    register,
+    send_queue,
+)
+from dicomnode.peers.query import series_counts
+from dicomnode.peers.remote import remote
+from dicomnode.serve.beats import Heart
+from dicomnode.serve.duties import Duties
+from dicomnode.stages import Stages
+from dicomnode.values import QUEUE_PRIORITY, Priority
+
+log = structlog.get_logger()
+
+TICK_S = 0.1
+SLOW_TICK_S = 1.0
+
+
+def known_queues(config: Config) -> tuple[Queue, ...]:
+    """Every queue of the node."""
+    return (STUDY, GPU, GPU_STAT, CHORES, *(send_queue(name) for name in config.peers))
+
+
+def run_engine(config: Config, index: Index, stop: threading.Event) -> None:
+    """Work until told to stop; whatever is unfinished goes on at the next start."""
+    stages = Stages(config, index)
+    duties = Duties(config, index, stages.ask_commitment)
+    stages.chores.update(duties.by_name)
+    register(stages)
+    mine = [queue for queue in known_queues(config) if queue not in (GPU, GPU_STAT)]
+    with durable.executor(config.engine_url, config.node.state, "engine", mine, known_queues(config)):
+        engine = Engine(config, index)
+        with Heart(index, "engine") as heart, duties.scheduled():
+            heart.ready(f"{len(config.routes)} route(s), {len(config.peers)} peer(s)")
+            while not stop.wait(TICK_S):
+                engine.tick(time.time())
+            engine.close()
+
+
+class Engine:
+    """What the engine looks at, again and again. The index says what is wanted, dbos what is under way."""
+
+    def __init__(self, config: Config, index: Index) -> None:
+        self._config, self._index = config, index
+        self._watch = Watch(index, config.complete, count=self._counts, needed=self._needed)
+        self._started: set[str] = set()
+        """Ids enqueued by this process; a second enqueue would change nothing, this only saves it."""
+        self._still_missing: dict[int, float] = {}
+        self._at_once: dict[str, int] = {}
+        self._slow_s = 0.0
+
+    def tick(self, now_s: float) -> None:
+        """One look at everything."""
+        for study_key, ready in self._watch.tick(now_s):
+            self._decide(study_key, ready, now_s)
+        self._start_runs()
+        self._start_deliveries()
+        if now_s - self._slow_s >= SLOW_TICK_S:
+            self._slow_s = now_s
+            self._apply_pauses()
+            close_runs(self._index)
+
+    def close(self) -> None:
+        """Stop asking peers."""
+        self._watch.close()
+
+    def _decide(self, study_key: int, ready: Ready, now_s: float) -> None:
+        patience_s = SLOW_TICK_S if ready is not Ready.CAP else 0.0
+        if now_s - self._still_missing.get(study_key, 0.0) >= patience_s:
+            if decide(self._index, self._config, study_key, ready):
+                self._still_missing.pop(study_key, None)
+            else:
+                self._still_missing[study_key] = now_s
+
+    def _start_runs(self) -> None:
+        with self._index.snapshot() as session:
+            paused = paused_scopes(session)
+            jobs = [
+                journey_job(row.run_key, row.attempt, Priority(row.priority))
+                for row in runs_to_start(session)
+                if not {"all", f"model:{row.model}"} & paused
+            ]
+        self._enqueue(jobs)
+
+    def _start_deliveries(self) -> None:
+        with self._index.snapshot() as session:
+            jobs = [
+                delivery_job(
+                    row.sop_instance_uid,
+                    row.destination,
+                    int(row.queued_s * 1000),
+                    rank=QUEUE_PRIORITY[Priority(priority)],
+                )
+                for row, priority in deliveries_to_start(session)
+                if row.destination in self._config.peers
+            ]
+        self._enqueue(jobs)
+
+    def _enqueue(self, jobs: Sequence[durable.Job]) -> None:
+        for job in jobs:
+            if job.id not in self._started:
+                durable.enqueue(job)
+                self._started.add(job.id)
+
+    def _apply_pauses(self) -> None:
+        with self._index.snapshot() as session:
+            paused = paused_scopes(session)
+        for name in self._config.peers:
+            at_once = 0 if {"all", f"destination:{name}"} & paused else SENDING_AT_ONCE
+            if self._at_once.get(name) != at_once:
+                durable.set_at_once(send_queue(name).name, at_once)
+                self._at_once[name] = at_once
+
+    def _counts(self, study_uid: str) -> Counts:
+        for source in dict.fromkeys(route.source for route in self._config.routes if route.source):
+            try:
+                counts = series_counts(remote(self._config, source), study_uid)
+            except NodeError as fault:
+                log.info("complete.uncounted", peer=source, reason=str(fault))
+                continue
+            if counts:
+                return counts
+        return None
+
+    def _needed(self, study_key: int) -> frozenset[str] | None:
+        with self._index.snapshot() as session:
+            study = load_study(session, self._config.node.state, study_key)
+        return needed_series(study, matching_routes(study, self._config.routes))

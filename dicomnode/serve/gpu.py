@@ -1,0 +1,57 @@
+"""A gpu process: one run at a time on one device; a run that kills it three times is parked, alone."""
+
+import threading
+
+import structlog
+
+from dicomnode import durable
+from dicomnode.bundles.approval import approved
+from dicomnode.bundles.dicom_toml import DicomToml
+from dicomnode.config.tables import Config
+from dicomnode.errors import NodeError
+from dicomnode.index.database import Index
+from dicomnode.infer.predict import Predictor
+from dicomnode.journey import GPU, GPU_STAT, register
+from dicomnode.serve.beats import Heart
+from dicomnode.serve.engine import known_queues
+from dicomnode.stages import Device, Stages
+from dicomnode.values import Series, Volume
+from dicomnode.volume.build import build_volume
+
+log = structlog.get_logger()
+
+
+def run_gpu(config: Config, index: Index, stop: threading.Event, *, number: int, stat: bool) -> None:
+    """Analyse runs until told to stop.
+
+    Args:
+        config: of the node.
+        index: open index.
+        stop: set when the process should end.
+        number: of this gpu process, 0 for the first.
+        stat: whether it works on STAT studies alone.
+    """
+    name = "gpu-stat" if stat else f"gpu-{number}"
+    with Predictor(config.infer) as predictor:
+        register(Stages(config, index, Device(_build, predictor)))
+        queues = [GPU_STAT if stat else GPU]
+        with (
+            durable.executor(config.engine_url, config.node.state, name, queues, known_queues(config)),
+            Heart(index, name) as heart,
+        ):
+            _warm(config, index, predictor)
+            heart.ready("analyses one run at a time")
+            stop.wait()
+
+
+def _warm(config: Config, index: Index, predictor: Predictor) -> None:
+    """Load every routed model now; one that cannot be loaded parks its runs when they come."""
+    for name in dict.fromkeys(name for route in config.routes for name in route.models):
+        try:
+            predictor.warm(approved(index, config.infer.folder / name), config.model(name))
+        except NodeError as fault:
+            log.error("model.cold", model=name, reason=str(fault))
+
+
+def _build(series: Series, rules: DicomToml) -> Volume:
+    return build_volume(series, rules.series)
