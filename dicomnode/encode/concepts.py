@@ -1,0 +1,81 @@
+"""Coded concepts that results carry: the standard's where it has one, else ours (99DICOMNODE)."""
+
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from highdicom.sr import CodedConcept
+
+from dicomnode.bundles.dicom_toml import Code
+
+SCHEME = "99DICOMNODE"
+
+
+def coded(code: Code) -> CodedConcept:
+    """A concept of dicom.toml as highdicom takes it."""
+    return CodedConcept(value=code.value, scheme_designator=code.scheme, meaning=code.meaning)
+
+
+def ours(value: str, meaning: str) -> CodedConcept:
+    """A concept of our own."""
+    return CodedConcept(value=value, scheme_designator=SCHEME, meaning=meaning)
+
+
+def _dcm(value: str, meaning: str) -> CodedConcept:
+    return CodedConcept(value=value, scheme_designator="DCM", meaning=meaning)
+
+
+def _sct(value: str, meaning: str) -> CodedConcept:
+    return CodedConcept(value=value, scheme_designator="SCT", meaning=meaning)
+
+
+def _ucum(value: str, meaning: str) -> CodedConcept:
+    return CodedConcept(value=value, scheme_designator="UCUM", meaning=meaning)
+
+
+ENGLISH = CodedConcept(value="en", scheme_designator="RFC5646", meaning="English")
+
+MEASUREMENT_REPORT = _dcm("126000", "Imaging Measurement Report")
+"""Title where there are contours: viewers jump to them (CID 7021)."""
+AI_RESULT = ours("AI_RESULT", "AI result, not verified")
+"""Title where there is nothing to draw: viewers show it as readable text (CID 7021 is extensible)."""
+
+QUALITATIVE_EVALUATIONS = CodedConcept(value="C0034375", scheme_designator="UMLS", meaning="Qualitative Evaluations")
+SUMMARY = _dcm("121111", "Summary")
+COMMENT = _dcm("121106", "Comment")
+REASON = ours("REASON", "Reason")
+INTENDED_USE = ours("INTENDED_USE", "Intended use")
+
+MILLILITRE = _ucum("ml", "milliliter")
+MILLIMETRE = _ucum("mm", "millimeter")
+SQUARE_MILLIMETRE = _ucum("mm2", "square millimeter")
+NO_UNITS = _ucum("1", "no units")
+
+VOLUME = _sct("118565006", "Volume")
+AREA = _sct("42798000", "Area")
+DIAMETER = _sct("81827009", "Diameter")
+MAXIMUM = _sct("56851009", "Maximum")
+VOXEL_UNCERTAINTY = ours("UNCERTAINTY", "Uncertainty of the outline (0 sure, 1 unsure)")
+
+PROBABILITY = _dcm("122157", "Probability")
+DECISION_THRESHOLD = ours("THRESHOLD", "Decision threshold")
+
+PRESENCE = _dcm("121052", "Presence of property")
+PRESENT = _sct("52101004", "Present")
+ABSENT = _sct("272519000", "Absent")
+
+ANALYSES = _dcm("111065", "Summary of Analyses")
+SUCCEEDED = _dcm("111222", "Succeeded")
+FAILED = _dcm("111224", "Failed")
+ANALYSIS = ours("ANALYSIS", "Automated image analysis")
+
+DOMAIN = ours("DOMAIN", "Suitability of the input")
+WITHIN_DOMAIN = ours("WITHIN", "Within the evaluated domain")
+OUTSIDE_DOMAIN = ours("OUTSIDE", "Outside the evaluated domain")
+RESEARCH_USE = ours("RESEARCH", "Outside the evaluated domain: research use")
+
+
+def coding_schemes() -> list[CodingSchemeIdentificationItem]:
+    """Who is responsible for our own codes (PS3.3 C.12.1.1 Coding Scheme Identification Sequence)."""
+    return [
+        CodingSchemeIdentificationItem(
+            designator=SCHEME, name="Concepts of dicomnode results", responsible_organization="dicomnode"
+        )
+    ]

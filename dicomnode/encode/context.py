@@ -1,0 +1,42 @@
+"""What every object of one run shares."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydicom import Dataset
+
+from dicomnode.bundles.dicom_toml import DicomToml
+from dicomnode.config.tables import Node
+from dicomnode.values import Instance, Role, Run
+
+
+@dataclass(frozen=True)
+class Context:
+    """One run, the images it read and the moment its results are dated."""
+
+    run: Run
+    rules: DicomToml
+    node: Node
+    made_at: datetime
+    sources: tuple[Dataset, ...]
+    """Normalised headers of the images read; the first gives patient and study."""
+    instances: tuple[Instance, ...]
+    """The images read, or that could not be; every one is evidence."""
+
+    @property
+    def source(self) -> Dataset:
+        """The image that patient, study and request are copied from."""
+        return self.sources[0]
+
+    @property
+    def description(self) -> str:
+        """Series Description of every result (LO: at most 64 characters)."""
+        return f"AI result, not verified: {self.rules.model.title}"[:64]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One result object and what it is within its run."""
+
+    role: Role
+    dataset: Dataset

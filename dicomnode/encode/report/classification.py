@@ -1,0 +1,115 @@
+"""Report of a classification: each finding with its calibrated probability, threshold and uncertainty."""
+
+from collections.abc import Iterator
+
+from highdicom.sr import (
+    ContentSequence,
+    FindingSite,
+    Measurement,
+    MeasurementProperties,
+    MeasurementsAndQualitativeEvaluations,
+    QualitativeEvaluation,
+    SourceImageForMeasurementGroup,
+    TrackingIdentifier,
+)
+
+from dicomnode.bundles.dicom_toml import Finding
+from dicomnode.encode import concepts
+from dicomnode.encode.concepts import coded
+from dicomnode.encode.context import Context
+from dicomnode.encode.equipment import algorithm
+from dicomnode.encode.report.document import Content, code_item
+from dicomnode.encode.report.words import NOT_VERIFIED, domain_concept, examined
+from dicomnode.encode.tracking import finding_tracking
+from dicomnode.values import Classification, DomainAnswer, FindingScore
+
+ONE_DEVIATION = (
+    "The uncertainty of a probability is one standard deviation over repeated readings of the image by the model"
+)
+
+
+def classification_content(context: Context, answer: Classification, domain: DomainAnswer) -> Content:
+    """What the SR of a classification says; outside the evaluated domain it shows no probability."""
+    scores = answer.scores if domain.inside or domain.overridden else _withheld(context)
+    return Content(
+        title=concepts.AI_RESULT,
+        groups=[_group(context, score, domain) for score in scores],
+        summary=" ".join([NOT_VERIFIED, *_sentences(context, scores, domain), examined(context)]),
+        codes=(code_item(concepts.ANALYSES, concepts.SUCCEEDED),),
+        comments=tuple(_remarks(scores)),
+    )
+
+
+def _withheld(context: Context) -> tuple[FindingScore, ...]:
+    """Every finding, without an answer."""
+    return tuple(FindingScore(finding.index, None, None, None) for finding in context.rules.findings)
+
+
+def finding_of(context: Context, score: FindingScore) -> Finding:
+    """The configured finding that a score is about."""
+    return next(finding for finding in context.rules.findings if finding.index == score.index)
+
+
+def _group(context: Context, score: FindingScore, domain: DomainAnswer) -> ContentSequence:
+    """One finding: present or absent, how probable, from which threshold on (TID 1501)."""
+    finding = finding_of(context, score)
+    track = finding_tracking(finding, context.run.model.name, context.source)
+    return MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(uid=track.uid, identifier=track.identifier),
+        finding_type=coded(finding.concept),
+        finding_sites=[FindingSite(coded(finding.site))] if finding.site else None,
+        algorithm_id=algorithm(context),
+        source_images=[
+            SourceImageForMeasurementGroup(image.sop_class_uid, image.sop_instance_uid) for image in context.instances
+        ],
+        measurements=list(_measurements(finding, score)) or None,
+        qualitative_evaluations=list(_evaluations(score, domain)),
+    )
+
+
+def _measurements(finding: Finding, score: FindingScore) -> Iterator[Measurement]:
+    if score.probability is None:
+        return
+    spread = None if score.uncertainty is None else round(score.uncertainty, 4)
+    properties = spread and MeasurementProperties(
+        upper_measurement_uncertainty=spread, lower_measurement_uncertainty=spread
+    )
+    probability = round(score.probability, 4)
+    yield Measurement(concepts.PROBABILITY, probability, concepts.NO_UNITS, properties=properties or None)
+    yield Measurement(concepts.DECISION_THRESHOLD, round(finding.threshold, 4), concepts.NO_UNITS)
+
+
+def _evaluations(score: FindingScore, domain: DomainAnswer) -> Iterator[QualitativeEvaluation]:
+    if score.positive is not None:
+        yield QualitativeEvaluation(concepts.PRESENCE, concepts.PRESENT if score.positive else concepts.ABSENT)
+    yield QualitativeEvaluation(concepts.DOMAIN, domain_concept(domain))
+
+
+def _sentences(context: Context, scores: tuple[FindingScore, ...], domain: DomainAnswer) -> Iterator[str]:
+    if not domain.inside and not domain.overridden:
+        yield "No probability is given, because the image lies outside the domain the model was evaluated on."
+        return
+    if not domain.inside:
+        yield "Research use only."
+    if scores and not any(score.positive for score in scores):
+        yield "Nothing found."
+    for score in scores:
+        yield _sentence(finding_of(context, score), score)
+
+
+def _sentence(finding: Finding, score: FindingScore) -> str:
+    name = finding.concept.meaning
+    if score.probability is None:
+        return f"{name}: not assessed."
+    spread = "" if score.uncertainty is None else f" ± {100 * score.uncertainty:.0f}"
+    side = "at or above" if score.positive else "below"
+    return (
+        f"{name}: {'suspected' if score.positive else 'not suspected'}, "
+        f"probability {100 * score.probability:.0f}{spread} %, {side} the decision threshold of "
+        f"{100 * finding.threshold:.0f} %."
+    )
+
+
+def _remarks(scores: tuple[FindingScore, ...]) -> Iterator[str]:
+    if any(score.uncertainty is not None for score in scores):
+        yield ONE_DEVIATION

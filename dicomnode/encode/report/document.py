@@ -1,0 +1,120 @@
+"""One SR document: TID 1500 around measurement groups and sentences, in a series of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from highdicom.sr import (
+    CodeContentItem,
+    CodedConcept,
+    Comprehensive3DSR,
+    ContainerContentItem,
+    ContentItem,
+    ContentSequence,
+    LanguageOfContentItemAndDescendants,
+    MeasurementReport,
+    RelationshipTypeValues,
+    TextContentItem,
+)
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import ExplicitVRLittleEndian
+
+from dicomnode.encode.concepts import COMMENT, ENGLISH, INTENDED_USE, QUALITATIVE_EVALUATIONS, SUMMARY, coded
+from dicomnode.encode.context import Context
+from dicomnode.encode.equipment import date_by_run, identity, observer
+from dicomnode.encode.report.library import evidence_of, image_library
+from dicomnode.values import Predecessor, Role
+
+CONTAINS = RelationshipTypeValues.CONTAINS
+
+
+@dataclass(frozen=True)
+class Content:
+    """What one report says."""
+
+    title: CodedConcept
+    groups: Sequence[ContentSequence]
+    """Measurement groups (TID 1410, 1411, 1501); at least one."""
+    summary: str
+    """The answer in a sentence or two."""
+    codes: tuple[CodeContentItem, ...] = ()
+    """Qualitative evaluations of the analysis as a whole."""
+    texts: tuple[TextContentItem, ...] = ()
+    comments: tuple[str, ...] = ()
+    objects: tuple[Dataset, ...] = ()
+    """Further evidence: our own SEG."""
+
+
+def structured_report(context: Context, content: Content) -> Dataset:
+    """A COMPLETE, UNVERIFIED Comprehensive 3D SR (PS3.3 A.35.13, PS3.16 TID 1500)."""
+    report = MeasurementReport(
+        observation_context=observer(context),
+        procedure_reported=coded(context.rules.model.procedure),
+        imaging_measurements=content.groups,
+        title=content.title,
+        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(ENGLISH),
+    )
+    items = report[0].ContentSequence
+    items.insert(_measurements_at(items), image_library(context.instances))
+    items.append(_evaluations(context, content))
+    document: Dataset = Comprehensive3DSR(
+        evidence=[context.source, *evidence_of(context.instances), *content.objects],
+        content=report[0],
+        is_complete=True,
+        is_final=False,
+        is_verified=False,
+        previous_versions=_predecessors(context) or None,
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        **identity(context, Role.SR),
+    )
+    date_by_run(document, context)
+    return document
+
+
+def text_item(name: CodedConcept, words: str) -> TextContentItem:
+    """A sentence of the report."""
+    return TextContentItem(name=name, value=words, relationship_type=CONTAINS)
+
+
+def code_item(name: CodedConcept, value: CodedConcept) -> CodeContentItem:
+    """A coded answer about the analysis as a whole."""
+    return CodeContentItem(name=name, value=value, relationship_type=CONTAINS)
+
+
+def _measurements_at(items: Sequence[ContentItem]) -> int:
+    """Where the Imaging Measurements (126010, DCM) stand: the library comes before them."""
+    return next(n for n, item in enumerate(items) if item.name == codes.DCM.ImagingMeasurements)
+
+
+def _evaluations(context: Context, content: Content) -> ContainerContentItem:
+    """What holds for the whole analysis (TID 1500 row 12): summary first, statements of dicom.toml last."""
+    model = context.rules.model
+    container = ContainerContentItem(name=QUALITATIVE_EVALUATIONS, relationship_type=CONTAINS)
+    container.ContentSequence = ContentSequence(
+        [
+            text_item(SUMMARY, content.summary),
+            *content.codes,
+            *content.texts,
+            *(text_item(COMMENT, sentence(words)) for words in (*content.comments, *model.statements)),
+            text_item(INTENDED_USE, sentence(model.intended_use)),
+        ]
+    )
+    return container
+
+
+def sentence(words: str) -> str:
+    """The words with a capital first and a full stop last."""
+    words = words.strip()
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
+
+
+def _predecessors(context: Context) -> list[Dataset]:
+    """Every SR that this one replaces (Predecessor Documents Sequence, PS3.3 C.17.2)."""
+    return [_predecessor(previous, context.run.study.study_uid) for previous in context.run.predecessors]
+
+
+def _predecessor(previous: Predecessor, study_uid: str) -> Dataset:
+    item = Dataset()
+    item.StudyInstanceUID, item.SeriesInstanceUID = study_uid, previous.series_uid
+    item.SOPClassUID, item.SOPInstanceUID = previous.sop_class_uid, previous.sop_instance_uid
+    return item

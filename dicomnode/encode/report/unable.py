@@ -1,0 +1,84 @@
+"""Report that there is no result: what was looked at, and why it could not be analysed."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from highdicom.sr import (
+    CodedConcept,
+    ContentSequence,
+    MeasurementsAndQualitativeEvaluations,
+    QualitativeEvaluation,
+    TrackingIdentifier,
+)
+
+from dicomnode.encode import concepts
+from dicomnode.encode.context import Context
+from dicomnode.encode.equipment import algorithm
+from dicomnode.encode.report.document import Content, code_item, sentence, text_item
+from dicomnode.encode.report.words import series_words
+from dicomnode.encode.tracking import report_tracking
+from dicomnode.errors import (
+    DoorFault,
+    IdentityFault,
+    ModelFault,
+    NodeError,
+    NotDicom,
+    SeriesRefused,
+    Transient,
+)
+from dicomnode.values import Instance
+
+NOT_POSSIBLE = concepts.ours("NOT_POSSIBLE", "Analysis not possible")
+NO_SERIES = concepts.ours("NO_SERIES", "No suitable image series")
+
+REASONS: tuple[tuple[type[NodeError], CodedConcept], ...] = (
+    (SeriesRefused, NO_SERIES),
+    (IdentityFault, concepts.ours("IDENTITY", "Patient or study identity in doubt")),
+    (NotDicom, concepts.ours("UNREADABLE", "Images could not be read")),
+    (ModelFault, concepts.ours("MODEL", "Analysis software failed")),
+    (DoorFault, concepts.ours("CHECK", "Result failed its checks")),
+    (Transient, concepts.ours("RESOURCES", "Resources not available")),
+)
+"""The code of a reason, by the error that tells it."""
+
+
+def reason_code(reason: NodeError | str, *, has_series: bool) -> CodedConcept:
+    """The coded concept of a reason; words alone mean that no series fits, or that the analysis failed."""
+    for kind, code in REASONS:
+        if isinstance(reason, kind):
+            return code
+    return NOT_POSSIBLE if has_series else NO_SERIES
+
+
+def unable_content(context: Context, reason: NodeError | str, *, has_series: bool) -> Content:
+    """What the SR of an analysis that could not be made says."""
+    code = reason_code(reason, has_series=has_series)
+    words = sentence(str(reason))
+    return Content(
+        title=concepts.AI_RESULT,
+        groups=[_group(context, code)],
+        summary=f"Could not analyse: {words} There is no AI result for this study.",
+        codes=(code_item(concepts.ANALYSES, concepts.FAILED), code_item(concepts.REASON, code)),
+        texts=(text_item(concepts.REASON, words),),
+        comments=(looked_at(context.instances),),
+    )
+
+
+def looked_at(instances: Sequence[Instance]) -> str:
+    """The series of a study in words, one after the other."""
+    ordered = sorted(instances, key=lambda instance: instance.series_uid)
+    series = [series_words(images) for _, images in groupby(ordered, key=lambda instance: instance.series_uid)]
+    return f"Looked at: {'; '.join(series)}"
+
+
+def _group(context: Context, code: CodedConcept) -> ContentSequence:
+    track = report_tracking(context.run.model.name, context.run.study.study_uid)
+    return MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(uid=track.uid, identifier=track.identifier),
+        finding_type=concepts.ANALYSIS,
+        algorithm_id=algorithm(context),
+        qualitative_evaluations=[
+            QualitativeEvaluation(concepts.ANALYSES, concepts.FAILED),
+            QualitativeEvaluation(concepts.REASON, code),
+        ],
+    )

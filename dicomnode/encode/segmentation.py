@@ -1,0 +1,115 @@
+"""A label map as a DICOM Segmentation (BINARY: the type that viewers draw in the right place and colour)."""
+
+from collections import Counter
+
+import numpy as np
+from highdicom import PixelMeasuresSequence
+from highdicom.color import CIELabColor
+from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
+from highdicom.seg import Segmentation as SegmentationObject
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from dicomnode.encode.concepts import coded
+from dicomnode.encode.context import Context
+from dicomnode.encode.equipment import algorithm_sequence, date_by_run, identity
+from dicomnode.encode.regions import Region, Regions
+from dicomnode.encode.source import slice_gap_mm
+from dicomnode.encode.uids import derived_uid
+from dicomnode.errors import SeriesRefused
+from dicomnode.values import Role, Volume
+
+
+def segmentation(context: Context, volume: Volume, labels: NDArray[np.uint8], regions: Regions) -> Dataset:
+    """The SEG of the segments found; slices without any are left out.
+
+    Args:
+        context: the run and its sources.
+        volume: the grid that the labels lie on.
+        labels: (slice, row, column), as in `values.Segmentation`.
+        regions: what `regions_of` found; at least one region.
+
+    Source: PS3.3 A.51, C.8.20.
+    """
+    numbered = np.zeros(256, np.uint8)
+    for region in regions.found:
+        numbered[region.structure.segment.index] = region.number
+    seg: Dataset = SegmentationObject(
+        source_images=list(context.sources),
+        pixel_array=in_source_order(numbered[labels], volume, context.sources),
+        segmentation_type=SegmentationTypeValues.BINARY,
+        segment_descriptions=[_described(context, region) for region in regions.found],
+        pixel_measures=_measures(context, volume),
+        omit_empty_frames=True,
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        content_label="AI_RESULT",
+        content_description=context.description,
+        **identity(context, Role.SEG),
+    )
+    date_by_run(seg, context)
+    _settle_dimensions(seg, context)
+    return seg
+
+
+def in_source_order(labels: NDArray[np.uint8], volume: Volume, sources: tuple[Dataset, ...]) -> NDArray[np.uint8]:
+    """The label map's slices in the order of the source's frames (highdicom pairs them by order).
+
+    Raises:
+        SeriesRefused: the volume was read from several multi-frame instances, or shares one frame twice.
+    """
+    if volume.frames[0].frame_number is None:
+        return labels
+    if len(sources) != 1:
+        raise SeriesRefused("the volume comes from several multi-frame instances: a SEG refers to one")
+    frames = [frame.frame_number or 0 for frame in volume.frames]
+    if max(Counter(frames).values()) > 1:
+        raise SeriesRefused("two slices of the volume come from one frame")
+    ordered = np.zeros((int(sources[0].NumberOfFrames), *labels.shape[1:]), np.uint8)
+    ordered[np.array(frames) - 1] = labels
+    return ordered
+
+
+def _described(context: Context, region: Region) -> SegmentDescription:
+    segment, track = region.structure.segment, region.structure.tracking
+    description = SegmentDescription(
+        segment_number=region.number,
+        segment_label=track.identifier[:64],
+        segmented_property_category=coded(segment.category),
+        segmented_property_type=coded(segment.type),
+        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=algorithm_sequence(context),
+        tracking_uid=track.uid,
+        tracking_id=track.identifier,
+        anatomic_regions=[coded(segment.region)] if segment.region else None,
+        display_color=CIELabColor(*segment.cielab),
+    )
+    if segment.laterality:
+        modifier = coded(segment.laterality)
+        description.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [modifier]
+    return description
+
+
+def _measures(context: Context, volume: Volume) -> PixelMeasuresSequence:
+    """Spacing of the grid itself, and the source's slice thickness."""
+    row_mm, column_mm = (float(np.linalg.norm(volume.affine_lps[:3, axis])) for axis in (1, 0))
+    gap_mm = slice_gap_mm(volume)
+    return PixelMeasuresSequence(
+        pixel_spacing=(row_mm, column_mm),
+        slice_thickness=_thickness_mm(context.source) or gap_mm,
+        spacing_between_slices=gap_mm,
+    )
+
+
+def _thickness_mm(source: Dataset) -> float:
+    """Slice Thickness of a single-frame or enhanced image, 0 where it has none."""
+    shared = source.get("SharedFunctionalGroupsSequence")
+    holder = shared[0].get("PixelMeasuresSequence", [Dataset()])[0] if shared else source
+    return float(holder.get("SliceThickness") or 0.0)
+
+
+def _settle_dimensions(seg: Dataset, context: Context) -> None:
+    """Give the dimension organization, for which highdicom draws a random UID, one that follows from the run."""
+    uid = derived_uid("dimensions", context.run.run_key, root=context.node.uid_root)
+    for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
+        item.DimensionOrganizationUID = uid

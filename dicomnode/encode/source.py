@@ -1,0 +1,80 @@
+"""Headers of the source images, made fit for highdicom 0.28: one character set, nothing it needs left out.
+
+highdicom copies the source's Specific Character Set and refuses multi-valued ones that begin empty (Japanese and
+Korean sites) and "ISO_IR 6"; and it reads type 2 attributes that real scanners leave out.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from pydicom import DataElement, Dataset, dcmread
+
+from dicomnode.values import Volume
+
+UTF_8 = "ISO_IR 192"
+
+TYPE_2 = (
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+)
+"""Supplied empty where missing (PS3.3 C.7.1.1, C.7.2.1)."""
+
+
+def source_headers(volume: Volume) -> tuple[Dataset, ...]:
+    """One normalised header for each instance that a volume was read from, in the order of its slices."""
+    gap_mm = slice_gap_mm(volume)
+    return tuple(normalised(header(path), gap_mm) for path in dict.fromkeys(frame.path for frame in volume.frames))
+
+
+def header(path: Path) -> Dataset:
+    """A file's data set without its pixels."""
+    return dcmread(path, stop_before_pixels=True)
+
+
+def slice_gap_mm(volume: Volume) -> float:
+    """Distance from one slice to the next; 1 where there is no geometry."""
+    return float(np.linalg.norm(volume.affine_lps[:3, 2])) or 1.0
+
+
+def normalised(image: Dataset, gap_mm: float = 1.0) -> Dataset:
+    """The same header in UTF-8, with the attributes that highdicom reads unasked."""
+    image.decode()
+    image.walk(_rebuild_names)
+    image.SpecificCharacterSet = UTF_8
+    for keyword in TYPE_2:
+        if keyword not in image:
+            setattr(image, keyword, None if keyword.endswith("Name") else "")
+    if "ImagePositionPatient" in image and not image.get("SliceThickness"):
+        image.SliceThickness = image.get("SpacingBetweenSlices") or round(gap_mm, 6)
+    _share_groups(image)
+    return image
+
+
+def _rebuild_names(_: Dataset, element: DataElement) -> None:
+    """Person names keep their encoded bytes and would be written back as they were."""
+    if element.VR == "PN" and element.VM:
+        element.value = [str(name) for name in element.value] if element.VM > 1 else str(element.value)
+
+
+def _share_groups(image: Dataset) -> None:
+    """Highdicom looks for plane orientation and pixel measures in the shared groups alone."""
+    if "PerFrameFunctionalGroupsSequence" not in image:
+        return
+    shared = image.SharedFunctionalGroupsSequence[0]
+    first = image.PerFrameFunctionalGroupsSequence[0]
+    for keyword in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
+        if keyword not in shared and keyword in first:
+            setattr(shared, keyword, getattr(first, keyword))
+
+
+def instance_uids(images: Iterable[Dataset]) -> dict[str, Dataset]:
+    """The images by SOP Instance UID."""
+    return {str(image.SOPInstanceUID): image for image in images}

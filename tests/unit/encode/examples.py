@@ -1,0 +1,144 @@
+"""One run of each kind, with numbers a reader can predict: what the encoder's tests are about."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from dicomnode.bundles.dicom_toml import About, Code, DicomToml, Finding, Kind, Segment, SeriesRules
+from dicomnode.config.tables import Node
+from dicomnode.values import (
+    Classification,
+    DomainAnswer,
+    FindingScore,
+    Frame,
+    ModelVersion,
+    Prediction,
+    Priority,
+    Run,
+    Segmentation,
+    Series,
+    Study,
+    Volume,
+)
+from tests.phantom import study_of, uid, write
+
+MADE_AT = datetime(2026, 3, 4, 11, 30, 15)
+ANATOMY = Code(value="91723000", scheme="SCT", meaning="Anatomical Structure")
+HIPPOCAMPUS = Code(value="5366008", scheme="SCT", meaning="Hippocampus")
+
+FRONT = Segment(
+    index=1, label="Anterior hippocampus", category=ANATOMY, type=HIPPOCAMPUS, region=HIPPOCAMPUS, cielab=(60, 50, 30)
+)
+BACK = Segment(
+    index=2, label="Posterior hippocampus", category=ANATOMY, type=HIPPOCAMPUS, region=HIPPOCAMPUS, cielab=(60, -50, 30)
+)
+
+SEGMENTS = DicomToml(
+    model=About(
+        name="hippocampus_mr",
+        kind=Kind.SEGMENTATION,
+        title="Hippocampus volumes",
+        intended_use="measures the hippocampus in T1 weighted MR; not for clinical use",
+        procedure=Code(value="24590-2", scheme="LN", meaning="MR Brain"),
+        site=HIPPOCAMPUS,
+        statements=("position within the head not verified",),
+    ),
+    series=SeriesRules(modalities=("MR",)),
+    segments=(FRONT, BACK),
+)
+
+FINDINGS = DicomToml(
+    model=About(
+        name="chest_xray_pneumonia",
+        kind=Kind.CLASSIFICATION,
+        title="Pneumonia in children's chest radiographs",
+        intended_use="estimates the probability of pneumonia in children of 1 to 5 years; not for clinical use",
+        procedure=Code(value="36643-5", scheme="LN", meaning="XR Chest 2 Views"),
+        site=Code(value="51185008", scheme="SCT", meaning="Thorax"),
+    ),
+    series=SeriesRules(modalities=("CR", "DX"), dimensions=2),
+    findings=(
+        Finding(
+            index=0,
+            concept=Code(value="233604007", scheme="SCT", meaning="Pneumonia"),
+            site=Code(value="39607008", scheme="SCT", meaning="Lung"),
+            threshold=0.4,
+        ),
+    ),
+)
+
+INSIDE = DomainAnswer(inside=True)
+
+
+def node_of(folder: Path) -> Node:
+    """A node with its state in a folder."""
+    return Node(state=folder / "state", institution="Test hospital")
+
+
+def run_of(study: Study, rules: DicomToml = SEGMENTS, **changes: object) -> Run:
+    """A run of the model that the rules describe."""
+    name = rules.model.name
+    model = ModelVersion(name, "1.0.0", "ab" * 32, uid(f"device {name}"), Path("models") / name)
+    values: dict[str, object] = {
+        "run_key": "cd" * 32,
+        "study": study,
+        "model": model,
+        "profile": "standard",
+        "priority": Priority.ROUTINE,
+        "destinations": ("pacs",),
+    }
+    return Run(**(values | changes))  # type: ignore[arg-type]
+
+
+def stored(images: Sequence[Dataset], folder: Path) -> tuple[Study, Series]:
+    """The images as received files, and their study and series as the index gives them."""
+    study = study_of(write(images, folder / "received"))
+    return study, study.series[0]
+
+
+def stacked(images: Sequence[Dataset], series: Series) -> Volume:
+    """The volume of single-frame images with geometry, slice by slice in the order given."""
+    first, last = images[0], images[-1]
+    direction = np.array(first.ImageOrientationPatient, float)
+    position = np.array(first.ImagePositionPatient, float)
+    affine = np.eye(4)
+    affine[:3, 0] = direction[:3] * float(first.PixelSpacing[1])
+    affine[:3, 1] = direction[3:] * float(first.PixelSpacing[0])
+    affine[:3, 2] = (np.array(last.ImagePositionPatient, float) - position) / max(len(images) - 1, 1)
+    affine[:3, 3] = position
+    paths = {instance.sop_instance_uid: instance.path for instance in series.instances}
+    frames = tuple(Frame(i.SOPInstanceUID, i.SOPClassUID, None, paths[i.SOPInstanceUID]) for i in images)
+    shape = (len(images), first.Rows, first.Columns)
+    voxels = np.zeros(shape, np.float32)
+    return Volume(voxels, affine, frames, series.series_uid, first.FrameOfReferenceUID, has_geometry=True)
+
+
+def flat(image: Dataset, series: Series) -> Volume:
+    """The volume of one radiograph."""
+    frame = Frame(image.SOPInstanceUID, image.SOPClassUID, None, series.instances[0].path)
+    voxels = np.zeros((1, image.Rows, image.Columns), np.float32)
+    return Volume(voxels, np.eye(4), (frame,), series.series_uid, None, has_geometry=False)
+
+
+def two_boxes(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Label 1 on slices 1-2, rows 1-3, columns 1-2 (12 voxels); label 2 on slice 3, rows 2-4, columns 4-6 (9)."""
+    labels = np.zeros(shape, np.uint8)
+    labels[1:3, 1:4, 1:3] = 1
+    labels[3, 2:5, 4:7] = 2
+    return labels
+
+
+def segmented(labels: NDArray[np.uint8], domain: DomainAnswer = INSIDE) -> Prediction:
+    """A prediction of a label map."""
+    return Prediction(Segmentation(labels, uncertainty={1: 0.12}), domain, "cpu")
+
+
+def classified(probability: float | None, domain: DomainAnswer = INSIDE, threshold: float = 0.4) -> Prediction:
+    """A prediction of one finding."""
+    positive = None if probability is None else probability >= threshold
+    uncertainty = None if probability is None else 0.05
+    return Prediction(Classification((FindingScore(0, probability, uncertainty, positive),)), domain, "cpu")
