@@ -110,7 +110,7 @@ def evaluate(bundle: Bundle, dataset_dir: Path, split: list[dict[str, str]], thi
         mask = LoadImage(image_only=True, dtype=np.uint8)(str(dataset_dir / row["mask"]))
         image, mask = thickened(image, *thick), thickened(mask, *thick)
         predicted = bundle.predict(MetaTensor(image.as_tensor(), affine=image.affine, meta=no_channel()))
-        found.append(agreement(row["group"], predicted, mask.numpy(), image.pixdim.tolist()))
+        found.append(agreement(row["group"], predicted, mask.numpy(), image.affine[:3, :3].norm(dim=0).tolist()))
     return found
 
 
