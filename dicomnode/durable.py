@@ -58,7 +58,7 @@ class Job:
 
 def workflow(*, name: str, crashes: int = 1000) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Register a function as a durable workflow; given up after it has killed its process `crashes` times."""
-    return DBOS.workflow(name=name, max_recovery_attempts=crashes)
+    return DBOS.workflow(name=name, max_recovery_attempts=crashes - 1)  # dbos does not count the first start
 
 
 def step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -106,7 +106,7 @@ def result_of(job: Job) -> Any:  # noqa: ANN401 - JSON of the other workflow
         Exception: whatever ended the other workflow, or that it was given up.
     """
     handle = DBOS.enqueue_workflow_with_options(_options(job), *job.arguments)
-    return handle.get_result(polling_interval_sec=POLL_S)
+    return handle.get_result(polling_interval_sec=2 * POLL_S)
 
 
 def delayed(prefix: str) -> list[str]:

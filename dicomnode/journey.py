@@ -13,14 +13,16 @@ from dicomnode.durable import Job, Queue, Refused
 from dicomnode.stages import Stages
 from dicomnode.values import QUEUE_PRIORITY, Priority
 
-STUDY = Queue("study", 4)
+STUDY = Queue("study", 8)
+STUDY_STAT = Queue("study.stat", 4)
+"""A STAT study never waits for a place among runs that themselves wait for the device."""
 GPU = Queue("gpu", 1)
 GPU_STAT = Queue("gpu.stat", 1)
 """Served by a process of its own where [infer] stat_process is set."""
 CHORES = Queue("chores", 2)
 SENDING_AT_ONCE = 2
 CRASHES = 3
-"""A run that kills its process so often is parked."""
+"""A run that kills its process so often is parked, alone."""
 
 
 def send_queue(destination: str) -> Queue:
@@ -28,7 +30,7 @@ def send_queue(destination: str) -> Queue:
     return Queue(f"send.{destination}", SENDING_AT_ONCE)
 
 
-def register(stages: Stages) -> None:
+def register(stages: Stages) -> None:  # noqa: C901 - four workflows that share one closure
     """Register the workflows of the journey, before the executor starts."""
 
     @durable.workflow(name="journey")
@@ -72,7 +74,8 @@ def register(stages: Stages) -> None:
 
 def journey_job(run_key: str, attempt: int, priority: Priority) -> Job:
     """The journey of one run; an attempt is made once."""
-    return Job("journey", STUDY.name, f"journey:{run_key}:{attempt}", (run_key, attempt), QUEUE_PRIORITY[priority])
+    queue = STUDY_STAT if priority is Priority.STAT else STUDY
+    return Job("journey", queue.name, f"journey:{run_key}:{attempt}", (run_key, attempt), QUEUE_PRIORITY[priority])
 
 
 def analyse_job(run_key: str, attempt: int, *, stat: bool, rank: int) -> Job:

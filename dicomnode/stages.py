@@ -161,7 +161,7 @@ class Stages:
     def in_words(self, fault: Exception) -> str:
         """What ended a run that nobody foresaw, with what to do."""
         if "MaxRecoveryAttempts" in type(fault).__name__ or "maximum recovery" in str(fault).lower():
-            return "the analysis killed its process three times; look at the log of the gpu process, then `dicomnode retry`"
+            return "the analysis killed its process three times: see the gpu process's log, then `dicomnode retry`"
         return f"unforeseen {type(fault).__name__}; the log of this time has the details"
 
     def back_off_s(self, attempt: int) -> float:

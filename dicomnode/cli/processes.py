@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dicomnode import logs
 from dicomnode.cli.context import Opened
+from dicomnode.logs import set_up_logs
 
 PANEL = "Processes"
 
@@ -64,7 +64,7 @@ def serve(ctx: typer.Context) -> None:
 
 def _started(ctx: typer.Context, process: str) -> Opened:
     opened: Opened = ctx.obj
-    logs.set_up(opened.config.log, process)
+    set_up_logs(opened.config.log, process)
     _ = opened.index
     return opened
 

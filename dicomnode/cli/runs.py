@@ -1,4 +1,4 @@
-"""`dicomnode status | runs | retry | cancel | pause | resume | explain`: what is going on, and a person's hand in it."""
+"""`dicomnode status | runs | retry | cancel | pause | resume | explain`: the work, and a person's hand in it."""
 
 import json
 import time
@@ -95,7 +95,7 @@ def retry(
     with opened.index.transaction() as session:
         if run:
             row = run_by_prefix(session, run)
-            retry_run(session, row)
+            retry_run(row)
             said = f"run {row.run_key[:12]} is queued again"
         elif study:
             retry_study(session, study)
@@ -111,7 +111,7 @@ def cancel(ctx: typer.Context, run: Annotated[str, typer.Argument(help="Beginnin
     opened: Opened = ctx.obj
     with opened.index.transaction() as session:
         row = run_by_prefix(session, run)
-        cancel_run(session, row)
+        cancel_run(row)
     _audited(opened, "cancel", run_key=row.run_key)
     typer.echo(f"run {row.run_key[:12]} is cancelled")
 

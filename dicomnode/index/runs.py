@@ -141,9 +141,12 @@ def paused_scopes(session: Session) -> frozenset[str]:
 
 
 def begin(session: Session, key: str, stage: str) -> bool:
-    """Note that a run works on a stage; False where it was cancelled or ended."""
+    """Note that a run works on a stage; False where it has ended, or where it is paused and waits to be queued anew."""
     row = require_run(session, key)
     if RunStatus(row.status) in ENDED:
+        return False
+    if {"all", f"model:{row.model}"} & paused_scopes(session):
+        row.status, row.attempt = RunStatus.QUEUED, row.attempt + 1
         return False
     row.status, row.stage = RunStatus.RUNNING, stage
     return True

@@ -45,8 +45,8 @@ def run_by_prefix(session: Session, prefix: str) -> RunRow:
     return found[0]
 
 
-def retry_run(session: Session, row: RunRow) -> None:
-    """Queue a run again: analysed anew, or (where its results are in the outbox) delivered anew.
+def retry_run(row: RunRow) -> None:
+    """Queue a run again.
 
     Raises:
         ConfigFault: it is not parked or cancelled.
@@ -81,7 +81,7 @@ def retry_study(session: Session, study_uid: str) -> None:
     row.state, row.reason, row.decided_digest = "receiving", "", ""
 
 
-def cancel_run(session: Session, row: RunRow) -> None:
+def cancel_run(row: RunRow) -> None:
     """Stop a run before it posts; what is in the outbox is still delivered.
 
     Raises:

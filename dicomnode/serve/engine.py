@@ -24,6 +24,7 @@ from dicomnode.journey import (
     GPU_STAT,
     SENDING_AT_ONCE,
     STUDY,
+    STUDY_STAT,
     delivery_job,
     journey_job,
     register,
@@ -44,7 +45,7 @@ SLOW_TICK_S = 1.0
 
 def known_queues(config: Config) -> tuple[Queue, ...]:
     """Every queue of the node."""
-    return (STUDY, GPU, GPU_STAT, CHORES, *(send_queue(name) for name in config.peers))
+    return (STUDY, STUDY_STAT, GPU, GPU_STAT, CHORES, *(send_queue(name) for name in config.peers))
 
 
 def run_engine(config: Config, index: Index, stop: threading.Event) -> None:
@@ -69,7 +70,7 @@ class Engine:
     def __init__(self, config: Config, index: Index) -> None:
         self._config, self._index = config, index
         self._watch = Watch(index, config.complete, count=self._counts, needed=self._needed)
-        self._started: set[str] = set()
+        self._started: dict[str, set[str]] = {"runs": set(), "deliveries": set()}
         """Ids enqueued by this process; a second enqueue would change nothing, this only saves it."""
         self._still_missing: dict[int, float] = {}
         self._at_once: dict[str, int] = {}
@@ -106,7 +107,7 @@ class Engine:
                 for row in runs_to_start(session)
                 if not {"all", f"model:{row.model}"} & paused
             ]
-        self._enqueue(jobs)
+        self._enqueue("runs", jobs)
 
     def _start_deliveries(self) -> None:
         with self._index.snapshot() as session:
@@ -120,13 +121,13 @@ class Engine:
                 for row, priority in deliveries_to_start(session)
                 if row.destination in self._config.peers
             ]
-        self._enqueue(jobs)
+        self._enqueue("deliveries", jobs)
 
-    def _enqueue(self, jobs: Sequence[durable.Job]) -> None:
+    def _enqueue(self, kind: str, jobs: Sequence[durable.Job]) -> None:
         for job in jobs:
-            if job.id not in self._started:
+            if job.id not in self._started[kind]:
                 durable.enqueue(job)
-                self._started.add(job.id)
+        self._started[kind] = {job.id for job in jobs}
 
     def _apply_pauses(self) -> None:
         with self._index.snapshot() as session:

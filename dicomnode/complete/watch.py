@@ -1,0 +1,87 @@
+"""The watch over studies that are still arriving: which of them go on now, and why."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from dicomnode.complete.ready import Ready, Waiting, count_due, counts_agree, readiness, settled
+from dicomnode.config.tables import Complete
+from dicomnode.index.database import Index
+from dicomnode.index.waiting import mark_settled, own_series_uids, series_counts_here, waiting_studies
+
+Counts = Mapping[str, int] | None
+"""Instances by series UID at the PACS; None where it cannot tell."""
+
+Count = Callable[[str], Counts]
+"""Asks the PACS for the counts of a study UID; may take seconds."""
+
+Needed = Callable[[int], frozenset[str] | None]
+"""Series UIDs that a study's routes need, by study key; None for all."""
+
+ASK_AGAIN_S = 1.0
+"""Shortest time between two queries for one study whose counts differ."""
+ASK_AFTER_S = 0.2
+"""The sender is left alone for so long after the last instance."""
+
+
+class Watch:
+    """Looks at the index at each tick; queries to the PACS run beside it and never hold it up."""
+
+    def __init__(self, index: Index, settings: Complete, *, count: Count, needed: Needed) -> None:
+        self._index, self._settings, self._count, self._needed = index, settings, count, needed
+        self._pool = ThreadPoolExecutor(4, "count")
+        self._asked: dict[int, Future[Counts]] = {}
+        self._asked_s: dict[int, float] = {}
+
+    def tick(self, now_s: float) -> list[tuple[int, Ready]]:
+        """Study keys that go on now, with the reason."""
+        with self._index.snapshot() as session:
+            studies = waiting_studies(session)
+        self._forget({study.study_key for study in studies})
+        looked = [(study.study_key, self._look(study, now_s)) for study in studies]
+        return [(key, ready) for key, ready in looked if ready is not Ready.WAIT]
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _look(self, study: Waiting, now_s: float) -> Ready:
+        ready = readiness(study, self._settings, now_s)
+        if ready is not Ready.WAIT:
+            return ready
+        answer = self._asked.get(study.study_key)
+        if answer is None:
+            self._ask(study, now_s)
+            return Ready.WAIT
+        if not answer.done():
+            return Ready.WAIT
+        del self._asked[study.study_key]
+        return self._weigh(study, answer.result(), now_s)
+
+    def _ask(self, study: Waiting, now_s: float) -> None:
+        asked_s = self._asked_s.get(study.study_key, 0.0)
+        rested = now_s - asked_s >= ASK_AGAIN_S or asked_s < study.last_received_s
+        if rested and now_s - study.last_received_s >= ASK_AFTER_S and count_due(study, self._settings, now_s):
+            self._asked_s[study.study_key] = now_s
+            self._asked[study.study_key] = self._pool.submit(self._count, study.study_uid)
+
+    def _weigh(self, study: Waiting, there: Counts, now_s: float) -> Ready:
+        if there is None or self._asked_s[study.study_key] <= study.last_received_s:
+            return Ready.WAIT
+        agree = self._agree(study, there)
+        if agree and settled(study):
+            return Ready.COUNTED
+        with self._index.transaction() as session:
+            mark_settled(session, study, now_s if agree else None)
+        return Ready.WAIT
+
+    def _agree(self, study: Waiting, there: Mapping[str, int]) -> bool:
+        needed = self._needed(study.study_key)
+        with self._index.snapshot() as session:
+            own = own_series_uids(session, study.study_uid)
+            here = series_counts_here(session, study.study_key)
+        return counts_agree(here, {uid: n for uid, n in there.items() if uid not in own}, needed)
+
+    def _forget(self, waiting: set[int]) -> None:
+        for key in set(self._asked_s) - waiting:
+            self._asked_s.pop(key)
+            self._asked.pop(key, None)
