@@ -46,7 +46,7 @@ ONLY_FAULTS = ("pynetdicom", "alembic", "apscheduler", "dbos", "monai", "ignite"
 """Loggers of libraries: warnings and worse."""
 
 
-def set_up(settings: Log, process: str) -> None:
+def set_up_logs(settings: Log, process: str) -> None:
     """Make this process log to standard error, every line with the process's name."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,

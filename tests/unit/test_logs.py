@@ -24,7 +24,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     before = root.handlers[:], root.level
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
-    logs.set_up(Log(format="json"), "engine")
+    logs.set_up_logs(Log(format="json"), "engine")
     yield written
     root.handlers[:], root.level = before
     structlog.reset_defaults()

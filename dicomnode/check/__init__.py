@@ -1,0 +1,1 @@
+"""`dicomnode check`: what is wrong with this node, and what to do about it, in plain words."""
