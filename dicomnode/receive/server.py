@@ -1,0 +1,86 @@
+"""pynetdicom's association server with a shared port, quick sockets, and TLS that no single caller can hold up."""
+
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from pynetdicom.association import Association
+from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
+
+from dicomnode.config.tables import Receive
+from dicomnode.receive.sockets import quick
+from dicomnode.receive.streaming import Begin, StreamingDimse
+from dicomnode.receive.watch import Watch
+
+log = structlog.get_logger()
+
+
+class SharedContexts(list[Any]):
+    """The presentation contexts we support, shared by all associations, which never change them."""
+
+    def __deepcopy__(self, _: dict[int, object]) -> "SharedContexts":
+        return self
+
+
+@dataclass(frozen=True)
+class Door:
+    """What the server needs to let callers in."""
+
+    settings: Receive
+    watch: Watch
+    begin: Begin
+    tls: ssl.SSLContext | None
+
+
+class Handler(RequestHandler):  # type: ignore[misc]
+    """Makes an association of a connection."""
+
+    def _create_association(self) -> Association:
+        association, door = super()._create_association(), self.server.door
+        association.dimse = StreamingDimse(association, door.begin)
+        door.watch.opened(association)
+        return association
+
+
+class Server(ThreadedAssociationServer):  # type: ignore[misc]
+    """Listens on the port; give it its `door` before it serves."""
+
+    request_queue_size = 256
+    daemon_threads = True
+    door: Door
+    contexts: SharedContexts
+
+    def server_bind(self) -> None:
+        """Bind, so that other receiver processes may bind the same port."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        """Accept; the TLS handshake waits for the connection's own thread."""
+        connection, address = self.socket.accept()
+        return quick(connection, self.door.settings.idle_timeout_s), address
+
+    def verify_request(self, _: socket.socket, client_address: tuple[str, int]) -> bool:
+        """Whether to talk to the caller at all."""
+        if self.door.watch.has_space():
+            return True
+        log.warning("receive.connection_refused", address=client_address[0], reason="too many connections")
+        return False
+
+    def finish_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:
+        """Negotiate TLS where it is on, and start the association."""
+        secured = self._secured(request, client_address) if self.door.tls else request
+        if secured is not None:
+            super().finish_request(secured, client_address)
+
+    def _secured(self, request: socket.socket, client_address: tuple[str, int]) -> socket.socket | None:
+        assert self.door.tls is not None
+        try:
+            with self.door.watch.handshake(request):
+                return self.door.tls.wrap_socket(request, server_side=True)
+        except (OSError, ssl.SSLError) as fault:
+            log.warning("receive.tls_failed", address=client_address[0], reason=str(fault))
+            self.shutdown_request(request)
+            return None
