@@ -179,7 +179,7 @@ def deliveries_to_start(session: Session) -> Sequence[tuple[DeliveryRow, str]]:
         .where(DeliveryRow.status == DeliveryStatus.QUEUED)
         .order_by(DeliveryRow.queued_s)
     )
-    return session.execute(query).tuples().all()
+    return session.execute(query).all()
 
 
 def mark_decided(session: Session, study_key: int, digest: str, state: str, reason: str) -> None:

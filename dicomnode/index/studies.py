@@ -25,7 +25,7 @@ def load_study(session: Session, state: Path, study_key: int, run_key: str | Non
         raise LookupError(f"no study {study_key}")
     found: dict[str, list[Instance]] = {}
     wanted = _current(study_key) if run_key is None else _of_run(run_key)
-    for instance, series in session.execute(wanted).tuples():
+    for instance, series in session.execute(wanted):
         found.setdefault(series.series_uid, []).append(_instance(state, row, series, instance))
     series_list = tuple(Series(uid, tuple(sorted(found[uid], key=_by_number))) for uid in sorted(found))
     return Study(study_key, row.study_uid, series_list)
@@ -54,7 +54,7 @@ def current_contents(session: Session, study_key: int) -> list[tuple[str, str]]:
     rows = select(InstanceRow.sop_instance_uid, InstanceRow.content_digest).where(
         InstanceRow.study_key == study_key, InstanceRow.current, InstanceRow.own_result.is_(False)
     )
-    return list(session.execute(rows).tuples())
+    return list(session.execute(rows))
 
 
 def study_by_uid(session: Session, study_uid: str) -> StudyRow | None:
@@ -113,7 +113,7 @@ def series_of(session: Session, study_key: int) -> Sequence[tuple[SeriesRow, int
         .group_by(SeriesRow.series_key)
         .order_by(SeriesRow.series_uid)
     )
-    return list(session.execute(counted).tuples())
+    return list(session.execute(counted))
 
 
 def received_counts(session: Session, study_key: int) -> dict[str, int]:
@@ -124,7 +124,7 @@ def received_counts(session: Session, study_key: int) -> dict[str, int]:
         .where(SeriesRow.study_key == study_key, InstanceRow.current, InstanceRow.own_result.is_(False))
         .group_by(SeriesRow.series_uid)
     )
-    return dict(session.execute(counted).tuples().all())
+    return dict(session.execute(counted).all())
 
 
 def _current(study_key: int) -> Select[InstanceRow, SeriesRow]:

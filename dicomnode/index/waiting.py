@@ -31,7 +31,7 @@ def series_counts_here(session: Session, study_key: int) -> dict[str, int]:
         .where(InstanceRow.study_key == study_key, InstanceRow.current, ~InstanceRow.own_result)
         .group_by(SeriesRow.series_uid)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def own_series_uids(session: Session, study_uid: str) -> frozenset[str]:

@@ -28,7 +28,7 @@ def list_runs(session: Session, status: str, study_uid: str, limit: int) -> list
     query = query.order_by(RunRow.created_s.desc()).limit(limit)
     query = query.where(RunRow.status == status) if status else query
     query = query.where(StudyRow.study_uid == study_uid) if study_uid else query
-    return [ListedRun(run, uid, *_deliveries(session, run.run_key)) for run, uid in session.execute(query).tuples()]
+    return [ListedRun(run, uid, *_deliveries(session, run.run_key)) for run, uid in session.execute(query)]
 
 
 def run_by_prefix(session: Session, prefix: str) -> RunRow:
