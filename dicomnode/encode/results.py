@@ -13,12 +13,11 @@ from dicomnode.encode.regions import regions_of
 from dicomnode.encode.report.classification import classification_content
 from dicomnode.encode.report.document import Content, structured_report
 from dicomnode.encode.report.segmentation import outside_content, segmentation_content, volume_groups
-from dicomnode.encode.report.unable import unable_content
+from dicomnode.encode.report.unable import reason_code, unable_content
 from dicomnode.encode.report.words import with_circumstances
 from dicomnode.encode.segmentation import segmentation
 from dicomnode.encode.source import header, normalised, source_headers
 from dicomnode.encode.tracking import Structure, patient_key, segment_tracking
-from dicomnode.errors import NodeError
 from dicomnode.values import Instance, Prediction, Role, Run, Segmentation, Series, Volume
 
 
@@ -50,23 +49,25 @@ def encode_results(  # noqa: PLR0913 (each is another room's value)
     return _segmentation_results(context, volume, prediction, prediction.answer)
 
 
-def could_not_analyse(
-    run: Run, series: Series | None, reason: NodeError | str, rules: DicomToml, node: Node, made_at: datetime
+def could_not_analyse(  # noqa: PLR0913 (each is another room's value)
+    run: Run, series: Series | None, reason: str, rules: DicomToml, node: Node, made_at: datetime, *, family: str = ""
 ) -> tuple[Encoded, ...]:
     """The SR for the reader of a study that could not be analysed.
 
     Args:
         run: whose results these are.
         series: the series that failed; None where no series fits, and the whole study is listed.
-        reason: the error, which gives the coded reason too, or words.
+        reason: why, in words for the reader.
         rules: the model's dicom.toml.
         node: station, institution and UID root.
         made_at: the run's moment, in the site's local time.
+        family: branch of the error tree ("SeriesRefused"), for the coded reason.
     """
     instances = series.instances if series else tuple(i for s in run.study.series for i in s.instances)
     source = normalised(header(instances[0].path))
     context = Context(run, rules, node, made_at, (source,), instances)
-    return (_report(context, unable_content(context, reason, has_series=series is not None)),)
+    code = reason_code(family, has_series=series is not None)
+    return (_report(context, unable_content(context, reason, code)),)
 
 
 def to_bytes(encoded: Encoded) -> bytes:

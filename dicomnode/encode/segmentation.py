@@ -47,6 +47,7 @@ def segmentation(context: Context, volume: Volume, labels: NDArray[np.uint8], re
         content_description=context.description,
         **identity(context, Role.SEG),
     )
+    seg.ContentCreatorName = ""  # type 2; no person made it
     date_by_run(seg, context)
     _settle_dimensions(seg, context)
     return seg

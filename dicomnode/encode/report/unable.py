@@ -21,7 +21,6 @@ from dicomnode.errors import (
     DoorFault,
     IdentityFault,
     ModelFault,
-    NodeError,
     NotDicom,
     SeriesRefused,
     Transient,
@@ -31,29 +30,25 @@ from dicomnode.values import Instance
 NOT_POSSIBLE = concepts.ours("NOT_POSSIBLE", "Analysis not possible")
 NO_SERIES = concepts.ours("NO_SERIES", "No suitable image series")
 
-REASONS: tuple[tuple[type[NodeError], CodedConcept], ...] = (
-    (SeriesRefused, NO_SERIES),
-    (IdentityFault, concepts.ours("IDENTITY", "Patient or study identity in doubt")),
-    (NotDicom, concepts.ours("UNREADABLE", "Images could not be read")),
-    (ModelFault, concepts.ours("MODEL", "Analysis software failed")),
-    (DoorFault, concepts.ours("CHECK", "Result failed its checks")),
-    (Transient, concepts.ours("RESOURCES", "Resources not available")),
-)
-"""The code of a reason, by the error that tells it."""
+REASONS: dict[str, CodedConcept] = {
+    SeriesRefused.__name__: NO_SERIES,
+    IdentityFault.__name__: concepts.ours("IDENTITY", "Patient or study identity in doubt"),
+    NotDicom.__name__: concepts.ours("UNREADABLE", "Images could not be read"),
+    ModelFault.__name__: concepts.ours("MODEL", "Analysis software failed"),
+    DoorFault.__name__: concepts.ours("CHECK", "Result failed its checks"),
+    Transient.__name__: concepts.ours("RESOURCES", "Resources not available"),
+}
+"""The code of a reason, by the branch of the error tree that it comes from."""
 
 
-def reason_code(reason: NodeError | str, *, has_series: bool) -> CodedConcept:
-    """The coded concept of a reason; words alone mean that no series fits, or that the analysis failed."""
-    for kind, code in REASONS:
-        if isinstance(reason, kind):
-            return code
-    return NOT_POSSIBLE if has_series else NO_SERIES
+def reason_code(family: str, *, has_series: bool) -> CodedConcept:
+    """The coded concept of a reason; without a family: no series fits, or the analysis was not possible."""
+    return REASONS.get(family, NOT_POSSIBLE if has_series else NO_SERIES)
 
 
-def unable_content(context: Context, reason: NodeError | str, *, has_series: bool) -> Content:
+def unable_content(context: Context, reason: str, code: CodedConcept) -> Content:
     """What the SR of an analysis that could not be made says."""
-    code = reason_code(reason, has_series=has_series)
-    words = sentence(str(reason))
+    words = sentence(reason)
     return Content(
         title=concepts.AI_RESULT,
         groups=[_group(context, code)],

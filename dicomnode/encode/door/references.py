@@ -1,0 +1,66 @@
+"""What a result refers to: instances of the same study alone, every one of them listed as evidence."""
+
+from collections.abc import Iterator
+
+from pydicom import Dataset
+
+from dicomnode.encode.context import Encoded
+from dicomnode.encode.door.expected import Expected
+from dicomnode.encode.door.items import children, concept, part, references, tree
+from dicomnode.values import Role
+
+EVIDENCE = "CurrentRequestedProcedureEvidenceSequence"
+SEG_REFERENCES = (
+    "ReferencedSeriesSequence",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "SourceImageSequence",
+)
+
+
+def reference_faults(expected: Expected) -> Iterator[str]:
+    """References that lead out of the study, and those that the evidence leaves out."""
+    for one in expected.encoded:
+        keywords = ("ContentSequence", EVIDENCE) if one.role is Role.SR else SEG_REFERENCES
+        yield from _unresolved(one, part(one.dataset, *keywords), expected)
+        if one.role is Role.SR:
+            yield from _evidence_faults(one.dataset, expected)
+
+
+def _unresolved(one: Encoded, referring: Dataset, expected: Expected) -> Iterator[str]:
+    for sop_class_uid, uid in dict.fromkeys(references(referring)):
+        known = expected.known.get(uid)
+        if known is None:
+            yield f"{one.role}: refers to {uid}, which is not in the study"
+        elif known[0] != sop_class_uid:
+            yield f"{one.role}: refers to {uid} as {sop_class_uid}, and it is {known[0]}"
+
+
+def _evidence_faults(document: Dataset, expected: Expected) -> Iterator[str]:
+    """Evidence: every instance referred to, and every one analysed, in its own series (PS3.3 C.17.2.3)."""
+    listed = {uid: series_uid for series_uid, uid in _listed(document)}
+    wanted = {uid for _, uid in references(part(document, "ContentSequence"))}
+    for uid in sorted(wanted - set(listed)):
+        yield f"SR: {uid} is referred to and not listed as evidence"
+    for uid, series_uid in listed.items():
+        if uid in expected.known and expected.known[uid][1] != series_uid:
+            yield f"SR: evidence lists {uid} in series {series_uid}"
+    library = {uid for item in children(document, "111028/DCM") for _, uid in references(item)}
+    if not library & set(expected.instances):
+        yield "SR: the image library (111028, DCM) lists no instance of the study"
+    yield from _series_faults(document, {series_uid for _, series_uid in expected.known.values()})
+
+
+def _listed(document: Dataset) -> Iterator[tuple[str, str]]:
+    """Series and SOP Instance UID of all evidence of this study."""
+    for study in document.get(EVIDENCE) or ():
+        for series in study.get("ReferencedSeriesSequence") or ():
+            for item in series.get("ReferencedSOPSequence") or ():
+                yield str(series.SeriesInstanceUID), str(item.ReferencedSOPInstanceUID)
+
+
+def _series_faults(document: Dataset, series_uids: set[str]) -> Iterator[str]:
+    """Source Series for Segmentation (121232, DCM) names a series of the study."""
+    for _, item in tree(document):
+        if concept(item) == "121232/DCM" and str(item.get("UID", "")) not in series_uids:
+            yield f"SR: source series {item.get('UID', '')} is not in the study"

@@ -1,0 +1,96 @@
+"""Whether SEG and SR tell the same: segments, tracking, and volumes counted again from the SEG's own bits."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from pydicom import Dataset
+
+from dicomnode.encode.door.expected import Expected
+from dicomnode.encode.door.geometry import figures
+from dicomnode.encode.door.items import children, groups, tracking_of
+from dicomnode.values import Role
+
+VOLUME_ML = 1e-4
+"""Rounding of a volume in the SR."""
+CUBIC_MM_PER_ML = 1000.0
+
+
+def segment_faults(expected: Expected) -> Iterator[str]:
+    """Segments without frames, and what SR and SEG tell differently about them."""
+    seg, document = expected.of(Role.SEG), expected.of(Role.SR)
+    if seg is None or document is None:
+        return
+    numbers = [int(segment.get("SegmentNumber") or 0) for segment in seg.get("SegmentSequence") or ()]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield f"SEG: segment numbers {numbers} do not count from 1"
+    counts = voxel_counts(seg)
+    if counts is None:
+        yield "SEG: the pixel data do not have the length of its frames"
+        return
+    yield from (f"SEG: frames name segment {n}, which is not described" for n in sorted(set(counts) - set(numbers)))
+    yield from (f"SEG: segment {n} is empty" for n in numbers if not counts.get(n))
+    yield from _tracking_faults(seg, document)
+    yield from _volume_faults(seg, document, counts)
+
+
+def voxel_counts(seg: Dataset) -> dict[int, int] | None:
+    """Set bits of each segment (PS3.5 8.1.1: one bit a pixel, least significant first); None on a wrong length."""
+    frames = seg.get("PerFrameFunctionalGroupsSequence") or ()
+    pixels = len(frames) * int(seg.Rows) * int(seg.Columns)
+    raw = bytes(seg.get("PixelData") or b"")
+    if len(raw) != -(-pixels // 16) * 2:
+        return None
+    bits = np.unpackbits(np.frombuffer(raw, np.uint8), count=pixels, bitorder="little")
+    sums = bits.reshape(len(frames), -1).sum(axis=1, dtype=np.int64)
+    counts: dict[int, int] = {}
+    for frame, voxels in zip(frames, sums.tolist(), strict=True):
+        number = segment_number(seg, frame)
+        counts[number] = counts.get(number, 0) + voxels
+    return counts
+
+
+def segment_number(seg: Dataset, frame: Dataset) -> int:
+    """Which segment a frame shows."""
+    shared = (seg.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    item = (frame.get("SegmentIdentificationSequence") or shared.get("SegmentIdentificationSequence") or [Dataset()])[0]
+    return int(item.get("ReferencedSegmentNumber") or 0)
+
+
+def _tracking_faults(seg: Dataset, document: Dataset) -> Iterator[str]:
+    """Each segment's tracking is that of the group that refers to it, and of one with its outline."""
+    by_number = {_referred(group): group for group in groups(document) if _referred(group)}
+    outlined = {tracking_of(group) for group in groups(document) if children(group, "111030/DCM")}
+    for segment in seg.get("SegmentSequence") or ():
+        number = int(segment.get("SegmentNumber") or 0)
+        track = (str(segment.get("TrackingID", "")), str(segment.get("TrackingUID", "")))
+        if number not in by_number:
+            yield f"SR: no measurement group refers to segment {number}"
+        elif tracking_of(by_number[number]) != track:
+            yield f"SR and SEG track segment {number} under different identifiers"
+        if track not in outlined:
+            yield f"SR: segment {number} has no outline that a viewer could jump to"
+
+
+def _volume_faults(seg: Dataset, document: Dataset, counts: dict[int, int]) -> Iterator[str]:
+    each_ml = _voxel_ml(seg)
+    for group in groups(document):
+        number = _referred(group)
+        for item in children(group, "118565006/SCT") if number else ():
+            stated = float((item.get("MeasuredValueSequence") or [Dataset()])[0].get("NumericValue") or 0)
+            counted = counts.get(number, 0) * each_ml
+            if abs(stated - counted) > VOLUME_ML + 1e-3 * counted:
+                yield f"SR: segment {number} has {stated} ml, and the SEG's voxels make {counted:.4f} ml"
+
+
+def _referred(group: Dataset) -> int:
+    """Segment number that a measurement group refers to; 0 where it refers to none."""
+    for item in children(group, "121191/DCM"):
+        for reference in item.get("ReferencedSOPSequence") or ():
+            return int(reference.get("ReferencedSegmentNumber") or 0)
+    return 0
+
+
+def _voxel_ml(seg: Dataset) -> float:
+    spacing = figures(seg, Dataset(), "PixelMeasuresSequence", "PixelSpacing")
+    between = figures(seg, Dataset(), "PixelMeasuresSequence", "SpacingBetweenSlices")
+    return float(np.prod(spacing) * np.prod(between)) / CUBIC_MM_PER_ML
