@@ -1,0 +1,1 @@
+"""`dicomnode backup` and `restore`: what a lost disk would take, in one file."""
