@@ -1,0 +1,68 @@
+"""Where each result stands at each destination, and how it moves on.
+
+QUEUED → SENT → COMMITTED        a destination that commits
+QUEUED → STORED                  one that does not (peers.NAME.commitment = false)
+SENT → QUEUED                    the peer did not commit it: it is sent again
+QUEUED, SENT → PARKED → QUEUED   a person must act, and then asks for another try
+"""
+
+import time
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dicomnode.index.database import Index
+from dicomnode.index.schema import DeliveryRow
+from dicomnode.values import DeliveryStatus
+
+DELIVERED = frozenset({DeliveryStatus.SENT, DeliveryStatus.COMMITTED, DeliveryStatus.STORED})
+"""The destination has it."""
+
+
+def delivery(session: Session, sop_instance_uid: str, destination: str) -> DeliveryRow | None:
+    """The row of one result at one destination."""
+    return session.scalar(
+        select(DeliveryRow).where(
+            DeliveryRow.sop_instance_uid == sop_instance_uid, DeliveryRow.destination == destination
+        )
+    )
+
+
+def note_stored(index: Index, sop_instance_uid: str, destination: str, status: DeliveryStatus, remark: str) -> None:
+    """Note that a destination answered that it stored a result; a new commitment request is due."""
+    with index.transaction() as session:
+        row = _require(session, sop_instance_uid, destination)
+        row.status, row.reason, row.attempts = status, remark, row.attempts + 1
+        row.sent_s, row.requested_s = time.time(), None
+
+
+def note_failure(index: Index, sop_instance_uid: str, destination: str, reason: str) -> None:
+    """Note why an attempt came to nothing; the result stays queued."""
+    with index.transaction() as session:
+        row = _require(session, sop_instance_uid, destination)
+        row.reason, row.attempts = reason, row.attempts + 1
+
+
+def park(index: Index, sop_instance_uid: str, destination: str, reason: str) -> None:
+    """Give up until a person acts; what the destination has stays as it is."""
+    with index.transaction() as session:
+        row = _require(session, sop_instance_uid, destination)
+        if row.status not in (DeliveryStatus.COMMITTED, DeliveryStatus.STORED):
+            row.status, row.reason = DeliveryStatus.PARKED, reason
+
+
+def queue_again(index: Index, sop_instance_uid: str, destination: str) -> bool:
+    """Send a parked result again, as from the start; False where it was not parked."""
+    with index.transaction() as session:
+        row = _require(session, sop_instance_uid, destination)
+        if row.status != DeliveryStatus.PARKED:
+            return False
+        row.status, row.queued_s, row.requested_s = DeliveryStatus.QUEUED, time.time(), None
+        return True
+
+
+def _require(session: Session, sop_instance_uid: str, destination: str) -> DeliveryRow:
+    row = delivery(session, sop_instance_uid, destination)
+    if row is None:
+        raise LookupError(f"result {sop_instance_uid} was never posted for {destination}")
+    return row
