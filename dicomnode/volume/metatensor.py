@@ -2,8 +2,8 @@
 
 DICOM's patient space is LPS (x to the left, y to the back, z to the head); MONAI, ITK's NIfTI world and nibabel use
 RAS. Turning the signs of x and y in the affine goes either way. MONAI's spatial axes of a volume are (i, j, k) =
-(column, row, slice), so that the affine's columns and the array's axes agree; a 2D image keeps (row, column), the
-order in which MONAI's 2D networks see a picture read with rows downwards.
+(column, row, slice), so that the affine's columns and the array's axes agree. A 2D image has no patient space to turn
+into: its axes are what its bundle's own reader would have given, which `infer` knows.
 """
 
 from typing import TypeVar
@@ -33,20 +33,6 @@ def to_metatensor(volume: Volume) -> MetaTensor:
     return MetaTensor(torch.from_numpy(voxels), affine=affine)
 
 
-def to_image_tensor(volume: Volume) -> MetaTensor:
-    """A 2D image as MONAI's 2D networks take it: (channel 1, row, column), float32, its pixel spacing in the affine."""
-    voxels = np.ascontiguousarray(volume.voxels[:1])
-    row_mm, column_mm = (float(np.linalg.norm(volume.affine_lps[:3, axis])) for axis in (1, 0))
-    return MetaTensor(
-        torch.from_numpy(voxels), affine=torch.diag(torch.tensor([row_mm, column_mm, 1.0], dtype=torch.float64))
-    )
-
-
 def to_source_grid(array: NDArray[Scalar]) -> NDArray[Scalar]:
     """An array on MONAI's axes (column, row, slice) back on the source's (slice, row, column)."""
     return np.ascontiguousarray(array.transpose(2, 1, 0))
-
-
-def image_to_source_grid(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    """A 2D array (row, column) as the one slice of the source's (slice, row, column)."""
-    return np.ascontiguousarray(array[np.newaxis])
