@@ -16,12 +16,14 @@ from dicomnode.deliver.ledger import delivery, park
 from dicomnode.deliver.outbox import OutboxObject, load_result, post, quarantine
 from dicomnode.deliver.send import Sender, send
 from dicomnode.encode.door import require_valid
-from dicomnode.encode.results import Encoded, could_not_analyse, encode_results, to_bytes
+from dicomnode.encode.context import Encoded
+from dicomnode.encode.results import could_not_analyse, encode_results, to_bytes
 from dicomnode.errors import DoorFault, ModelFault, NodeError, Permanent, Transient
 from dicomnode.handover import forget, hand_over, handed_over
 from dicomnode.index.database import Index
 from dicomnode.index.runs import begin, end, load_run, note_posted, require_run
 from dicomnode.peers.remote import remote
+from dicomnode.summary import summary_of
 from dicomnode.values import (
     QUEUE_PRIORITY,
     DeliveryStatus,
@@ -99,6 +101,7 @@ class Stages:
         setting = self.config.model(run.model.name)
         prediction = self.device.predictor.predict(run.model, volume, series.first, setting)
         hand_over(self.config.node.state, run_key, volume, prediction)
+        self._say(run_key, summary_of(rules, volume, prediction))
         self._took(run_key, {"volume": built_s, **prediction.seconds, "analyse": time.monotonic() - began_s})
 
     def report(self, run_key: str, attempt: int, analysed: dict[str, str]) -> int:
@@ -207,6 +210,10 @@ class Stages:
     def _note(self, run_key: str, stage: str) -> None:
         with self.index.transaction() as session:
             require_run(session, run_key).stage = stage
+
+    def _say(self, run_key: str, summary: dict[str, object]) -> None:
+        with self.index.transaction() as session:
+            require_run(session, run_key).summary = summary
 
     def _took(self, run_key: str, seconds: dict[str, float]) -> None:
         with self.index.transaction() as session:
