@@ -1,7 +1,6 @@
 """C-STORE of results: what is proposed, what is sent, and what each answer means."""
 
 import socket
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -20,17 +19,10 @@ from dicomnode.peers.associate import Patience
 from dicomnode.peers.faults import Aborted, BusyPeer, Failed, NoAnswer, NotAccepted, Rejected
 from dicomnode.values import DeliveryStatus, Result, Role
 from tests.peers_made import Pacs, peer, remote_at, silent_port
-from tests.results_made import EXPLICIT, RUN, SEG, SR_3D, SR_PLAIN, index_with_run, mask, outbox_object, report
+from tests.results_made import EXPLICIT, RUN, SEG, SR_3D, SR_PLAIN, mask, outbox_object, report
 
 IMPLICIT, RLE, DEFLATED = str(ImplicitVRLittleEndian), str(RLELossless), str(DeflatedExplicitVRLittleEndian)
 IMPATIENT = Patience(connect_s=1, associate_s=1, answer_s=1)
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    made = index_with_run(tmp_path)
-    yield made
-    made.close()
 
 
 def posted(index: Index, state: Path, *datasets: Dataset) -> tuple[Result, ...]:

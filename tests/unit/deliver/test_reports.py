@@ -1,0 +1,85 @@
+"""What a commitment report changes in the index."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from dicomnode.deliver.commitment import UNKNOWN_TRANSACTION, ReportOutcome, record_report
+from dicomnode.deliver.ledger import delivery, note_stored, park
+from dicomnode.deliver.outbox import post
+from dicomnode.index.database import Index
+from dicomnode.index.schema import DeliveryRow
+from dicomnode.values import DeliveryStatus, Role
+from tests.phantom import uid
+from tests.results_made import RUN, mask, outbox_object, report
+
+SEG, SR, TRANSACTION = uid("SEG 1"), uid("SR 1"), "2.25.77"
+
+
+@pytest.fixture
+def waiting(tmp_path: Path, index: Index) -> Index:
+    """Both results are stored at the PACS and asked for in one transaction."""
+    post(index, tmp_path, RUN, ["pacs"], [outbox_object(mask(), Role.SEG), outbox_object(report())])
+    for sop_instance_uid in (SEG, SR):
+        note_stored(index, sop_instance_uid, "pacs", DeliveryStatus.SENT, "")
+    ask(index)
+    return index
+
+
+def ask(index: Index, transaction_uid: str = TRANSACTION) -> None:
+    with index.transaction() as session:
+        session.execute(update(DeliveryRow).values(transaction_uid=transaction_uid, requested_s=1.0))
+
+
+def status(index: Index, sop_instance_uid: str) -> str:
+    with index.snapshot() as session:
+        row = delivery(session, sop_instance_uid, "pacs")
+    assert row is not None
+    return row.status
+
+
+def test_a_report_says_the_same_however_often_it_comes(waiting: Index) -> None:
+    assert record_report(waiting, TRANSACTION, [SEG], {SR: 0x0110}) == ReportOutcome(0, (SEG,), (SR,), ())
+    assert record_report(waiting, TRANSACTION, [SEG], {SR: 0x0110}) == ReportOutcome(0)
+
+    assert (status(waiting, SEG), status(waiting, SR)) == (DeliveryStatus.COMMITTED, DeliveryStatus.QUEUED)
+
+
+def test_an_unknown_transaction_is_answered_as_an_invalid_argument_and_changes_nothing(waiting: Index) -> None:
+    assert record_report(waiting, "2.25.78", [SEG, SR], {}) == ReportOutcome(UNKNOWN_TRANSACTION)
+    assert status(waiting, SEG) == DeliveryStatus.SENT
+
+
+def test_instances_that_a_report_does_not_name_go_on_waiting(waiting: Index) -> None:
+    assert record_report(waiting, TRANSACTION, [SEG, "1.2.3"], {}).committed == (SEG,)
+    assert status(waiting, SR) == DeliveryStatus.SENT
+
+
+def test_an_old_failure_repeated_after_a_new_attempt_says_nothing(waiting: Index) -> None:
+    record_report(waiting, TRANSACTION, [], {SR: 0x0112})
+    note_stored(waiting, SR, "pacs", DeliveryStatus.SENT, "")
+
+    assert record_report(waiting, TRANSACTION, [], {SR: 0x0112}) == ReportOutcome(0)
+    assert status(waiting, SR) == DeliveryStatus.SENT
+
+
+def test_a_late_commitment_frees_a_parked_result(waiting: Index) -> None:
+    park(waiting, SR, "pacs", "given up after 14 days")
+
+    assert record_report(waiting, TRANSACTION, [SR], {}).committed == (SR,)
+
+
+def test_a_committed_result_is_never_parked(waiting: Index) -> None:
+    record_report(waiting, TRANSACTION, [SR], {})
+    park(waiting, SR, "pacs", "too late")
+
+    assert status(waiting, SR) == DeliveryStatus.COMMITTED
+
+
+def test_an_unknown_failure_reason_is_shown_as_it_came(waiting: Index) -> None:
+    assert record_report(waiting, TRANSACTION, [], {SR: 0xC999}).queued == (SR,)
+    with waiting.snapshot() as session:
+        row = delivery(session, SR, "pacs")
+    assert row is not None
+    assert row.reason == "not committed: for an unknown reason (C999)"
