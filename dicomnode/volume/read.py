@@ -81,7 +81,7 @@ def numbers_of(dataset: Dataset, keyword: str) -> tuple[float, ...]:
         return ()
 
 
-def require_bounded_inflation(path: Path) -> None:
+def require_bounded_inflation(path: Path, *, limit_bytes: int = INFLATED_BYTES) -> None:
     """Inflate a deflated data set piece by piece, keeping nothing, and refuse one that never ends.
 
     Source: PS3.5 A.5 (the deflated stream follows group 0002).
@@ -92,8 +92,8 @@ def require_bounded_inflation(path: Path) -> None:
         file.seek(144 + int.from_bytes(file.read(4), "little"))
         while piece := inflater.unconsumed_tail or file.read(1 << 16):
             total += len(inflater.decompress(piece, 1 << 20))
-            if total > INFLATED_BYTES:
-                raise TooLarge(total, INFLATED_BYTES)
+            if total > limit_bytes:
+                raise TooLarge(total, limit_bytes)
             if inflater.eof:
                 return
 
