@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from dicomnode.index.database import Index
 from dicomnode.index.element_text import element_text, encodings_of
 from dicomnode.index.headers import header_of, items_of
+from dicomnode.index.next_instance import enter_next
 from dicomnode.index.schema import InstanceRow, ModelVersionRow, ResultRow, SeriesRow, StudyRow
 from dicomnode.values import Header
 
@@ -93,12 +94,15 @@ def record(index: Index, arrival: Received) -> Outcome:
     """Write one stored instance into the index; safe to repeat, and from several processes at once."""
     for _ in range(ATTEMPTS - 1):
         try:
-            with index.transaction() as session:
-                return enter(session, arrival)
+            return _recorded(index, arrival)
         except IntegrityError:
             continue
+    return _recorded(index, arrival)
+
+
+def _recorded(index: Index, arrival: Received) -> Outcome:
     with index.transaction() as session:
-        return enter(session, arrival)
+        return Outcome.NEW if enter_next(session.connection(), arrival) else enter(session, arrival)
 
 
 def enter(session: Session, arrival: Received) -> Outcome:

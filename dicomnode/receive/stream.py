@@ -7,14 +7,10 @@ from enum import Enum
 from threading import Event
 from typing import Protocol
 
-import structlog
-
 from dicomnode.receive import pdv
 from dicomnode.receive.pdv import Command, Fragment, ProtocolFault, Wire
 
 SUCCESS = 0x0000
-
-log = structlog.get_logger()
 
 
 class Incoming(Protocol):
@@ -68,15 +64,18 @@ class Stream:
         self._store: _Store | None = None
         self._stopping = stopping
         """Set from another thread: abort before the next PDU; what was answered stays kept."""
+        self.fault = ""
+        """What the peer did wrong; empty while nothing."""
 
     def run(self) -> Ending:
         """Serve the association to its end."""
         try:
             return self._serve()
         except ProtocolFault as fault:
-            log.warning("association.protocol_fault", reason=str(fault))
+            self.fault = str(fault)
             return self._abort(fault.provider_reason)
         except TimeoutError:
+            self.fault = "caller sent no whole PDU in time"
             return self._abort(None)
         except OSError:
             return self._abort(None) if self._stopping.is_set() else Ending.LOST

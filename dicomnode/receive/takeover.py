@@ -77,8 +77,7 @@ class FastPath:
             gate.ended.set()
             return
         try:
-            ending = self._stream(event.assoc, gate).run()
-            log.debug("association.ended", how=ending.value)
+            self._serve(event.assoc, gate)
         finally:
             event.assoc.is_established = False  # pynetdicom's own loop does not begin
             event.assoc.dul.kill_dul()  # and its reading thread does not go on
@@ -91,6 +90,14 @@ class FastPath:
             with suppress(OSError):
                 socket.socket.shutdown(_socket(event.assoc), socket.SHUT_RD)
 
+    def _serve(self, association: Association, gate: _Gate) -> None:
+        stream = self._stream(association, gate)
+        ending = stream.run()
+        log.debug("association.ended", how=ending.value)
+        if stream.fault:
+            calling_ae, address = _caller(association)
+            self._intake.refusals.record(calling_ae, address, status="dropped", reason=stream.fault)
+
     def _stream(self, association: Association, gate: _Gate) -> Stream:
         wire = Wire(
             _socket(association),
@@ -101,7 +108,7 @@ class FastPath:
         return Stream(wire, syntaxes, self._begin_for(association), gate.stopping)
 
     def _begin_for(self, association: Association) -> Callable[[Command, str], Incoming]:
-        calling_ae, address = association.requestor.ae_title.strip(), association.requestor.address
+        calling_ae, address = _caller(association)
 
         def begin(command: Command, transfer_syntax_uid: str) -> Incoming:
             arrival = Arrival(command.sop_class_uid, command.sop_instance_uid, transfer_syntax_uid, calling_ae, address)
@@ -114,6 +121,11 @@ def is_ours(association: Association) -> bool:
     """Whether everything accepted is storage or verification; Storage Commitment is pynetdicom's to serve."""
     accepted = {str(context.abstract_syntax) for context in association.accepted_contexts}
     return bool(accepted) and STORAGE_COMMITMENT not in accepted
+
+
+def _caller(association: Association) -> tuple[str, str]:
+    """AE title and network address."""
+    return str(association.requestor.ae_title).strip(), str(association.requestor.address)
 
 
 def _socket(association: Association) -> socket.socket:
