@@ -7,6 +7,7 @@ from pydicom import Dataset
 
 from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.config.tables import Node
+from dicomnode.encode.source import Sources
 from dicomnode.values import Instance, Role, Run
 
 
@@ -18,7 +19,7 @@ class Context:
     rules: DicomToml
     node: Node
     made_at: datetime
-    sources: tuple[Dataset, ...]
+    sources: Sources
     """Normalised headers of the images read; the first gives patient and study."""
     instances: tuple[Instance, ...]
     """The images read, or that could not be; every one is evidence."""
@@ -26,7 +27,7 @@ class Context:
     @property
     def source(self) -> Dataset:
         """The image that patient, study and request are copied from."""
-        return self.sources[0]
+        return self.sources.headers[0]
 
     @property
     def description(self) -> str:

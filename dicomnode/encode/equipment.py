@@ -104,8 +104,9 @@ def observer(context: Context) -> ObservationContext:
     )
 
 
-def date_by_run(dataset: Dataset, context: Context) -> None:
-    """Put the run's moment and our station in place of the clock's: encoding again gives the same bytes."""
+def settle(dataset: Dataset, context: Context) -> None:
+    """Put the patient's name back, and the run's moment for the clock's: encoding again gives the same bytes."""
+    dataset.PatientName = context.sources.patient_name
     dataset.InstanceCreationDate = f"{context.made_at:%Y%m%d}"
     dataset.InstanceCreationTime = f"{context.made_at:%H%M%S.%f}"
     dataset.SeriesDate, dataset.SeriesTime = dataset.InstanceCreationDate, dataset.InstanceCreationTime

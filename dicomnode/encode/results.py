@@ -16,7 +16,7 @@ from dicomnode.encode.report.segmentation import outside_content, segmentation_c
 from dicomnode.encode.report.unable import reason_code, unable_content
 from dicomnode.encode.report.words import with_circumstances
 from dicomnode.encode.segmentation import segmentation
-from dicomnode.encode.source import header, normalised, source_headers
+from dicomnode.encode.source import slice_gap_mm, sources_of
 from dicomnode.encode.tracking import Structure, patient_key, segment_tracking
 from dicomnode.values import Instance, Prediction, Role, Run, Segmentation, Series, Volume
 
@@ -42,7 +42,8 @@ def encode_results(  # noqa: PLR0913 (each is another room's value)
         ModelFault: the prediction does not fit the volume or dicom.toml.
         SeriesRefused: a SEG cannot refer to the images that the volume came from.
     """
-    context = Context(run, rules, node, made_at, source_headers(volume), instances_read(series, volume))
+    sources = sources_of((frame.path for frame in volume.frames), slice_gap_mm(volume))
+    context = Context(run, rules, node, made_at, sources, instances_read(series, volume))
     if not isinstance(prediction.answer, Segmentation):
         content = classification_content(context, prediction.answer, prediction.domain)
         return (_report(context, with_circumstances(content, prediction)),)
@@ -64,8 +65,7 @@ def could_not_analyse(  # noqa: PLR0913 (each is another room's value)
         family: branch of the error tree ("SeriesRefused"), for the coded reason.
     """
     instances = series.instances if series else tuple(i for s in run.study.series for i in s.instances)
-    source = normalised(header(instances[0].path))
-    context = Context(run, rules, node, made_at, (source,), instances)
+    context = Context(run, rules, node, made_at, sources_of([instances[0].path]), instances)
     code = reason_code(family, has_series=series is not None)
     return (_report(context, unable_content(context, reason, code)),)
 

@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from dicomnode.encode.concepts import coded
 from dicomnode.encode.context import Context
-from dicomnode.encode.equipment import algorithm_sequence, date_by_run, identity
+from dicomnode.encode.equipment import algorithm_sequence, identity, settle
 from dicomnode.encode.regions import Region, Regions
 from dicomnode.encode.source import slice_gap_mm
 from dicomnode.encode.uids import derived_uid
@@ -36,8 +36,8 @@ def segmentation(context: Context, volume: Volume, labels: NDArray[np.uint8], re
     for region in regions.found:
         numbered[region.structure.segment.index] = region.number
     seg: Dataset = SegmentationObject(
-        source_images=list(context.sources),
-        pixel_array=in_source_order(numbered[labels], volume, context.sources),
+        source_images=list(context.sources.headers),
+        pixel_array=in_source_order(numbered[labels], volume, context.sources.headers),
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[_described(context, region) for region in regions.found],
         pixel_measures=_measures(context, volume),
@@ -48,7 +48,7 @@ def segmentation(context: Context, volume: Volume, labels: NDArray[np.uint8], re
         **identity(context, Role.SEG),
     )
     seg.ContentCreatorName = ""  # type 2; no person made it
-    date_by_run(seg, context)
+    settle(seg, context)
     _settle_dimensions(seg, context)
     return seg
 

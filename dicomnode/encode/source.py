@@ -1,10 +1,12 @@
 """Headers of the source images, made fit for highdicom 0.28: one character set, nothing it needs left out.
 
-highdicom copies the source's Specific Character Set and refuses multi-valued ones that begin empty (Japanese and
+The patient's name is kept apart: highdicom would quote an unusual one in a warning, and so in a log. highdicom
+copies the source's Specific Character Set and refuses multi-valued ones that begin empty (Japanese and
 Korean sites) and "ISO_IR 6"; and it reads type 2 attributes that real scanners leave out.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +30,21 @@ TYPE_2 = (
 """Supplied empty where missing (PS3.3 C.7.1.1, C.7.2.1)."""
 
 
-def source_headers(volume: Volume) -> tuple[Dataset, ...]:
-    """One normalised header for each instance that a volume was read from, in the order of its slices."""
-    gap_mm = slice_gap_mm(volume)
-    return tuple(normalised(header(path), gap_mm) for path in dict.fromkeys(frame.path for frame in volume.frames))
+@dataclass(frozen=True)
+class Sources:
+    """Normalised headers, at least one, and the name that they leave out."""
+
+    headers: tuple[Dataset, ...]
+    patient_name: str
+
+
+def sources_of(paths: Iterable[Path], gap_mm: float = 1.0) -> Sources:
+    """The headers of these files, each once, in this order."""
+    headers = tuple(normalised(header(path), gap_mm) for path in dict.fromkeys(paths))
+    patient_name = str(headers[0].PatientName or "")
+    for image in headers:
+        image.PatientName = ""
+    return Sources(headers, patient_name)
 
 
 def header(path: Path) -> Dataset:
@@ -73,8 +86,3 @@ def _share_groups(image: Dataset) -> None:
     for keyword in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
         if keyword not in shared and keyword in first:
             setattr(shared, keyword, getattr(first, keyword))
-
-
-def instance_uids(images: Iterable[Dataset]) -> dict[str, Dataset]:
-    """The images by SOP Instance UID."""
-    return {str(image.SOPInstanceUID): image for image in images}

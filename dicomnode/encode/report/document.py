@@ -21,7 +21,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from dicomnode.encode.concepts import COMMENT, ENGLISH, INTENDED_USE, QUALITATIVE_EVALUATIONS, SUMMARY, coded
 from dicomnode.encode.context import Context
-from dicomnode.encode.equipment import date_by_run, identity, observer
+from dicomnode.encode.equipment import identity, observer, settle
 from dicomnode.encode.report.library import evidence_of, image_library
 from dicomnode.values import Predecessor, Role
 
@@ -67,7 +67,7 @@ def structured_report(context: Context, content: Content) -> Dataset:
         transfer_syntax_uid=ExplicitVRLittleEndian,
         **identity(context, Role.SR),
     )
-    date_by_run(document, context)
+    settle(document, context)
     return document
 
 

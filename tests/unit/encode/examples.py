@@ -1,15 +1,23 @@
 """One run of each kind, with numbers a reader can predict: what the encoder's tests are about."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 
 from dicomnode.bundles.dicom_toml import About, Code, DicomToml, Finding, Kind, Segment, SeriesRules
 from dicomnode.config.tables import Node
+from dicomnode.encode.context import Encoded
+from dicomnode.encode.door.items import meaning, tree
+from dicomnode.encode.door.segments import segment_number
+from dicomnode.encode.results import could_not_analyse, encode_results, to_bytes
 from dicomnode.values import (
     Classification,
     DomainAnswer,
@@ -18,13 +26,14 @@ from dicomnode.values import (
     ModelVersion,
     Prediction,
     Priority,
+    Role,
     Run,
     Segmentation,
     Series,
     Study,
     Volume,
 )
-from tests.phantom import study_of, uid, write
+from tests.phantom import dx_image, mr_series, study_of, uid, write
 
 MADE_AT = datetime(2026, 3, 4, 11, 30, 15)
 ANATOMY = Code(value="91723000", scheme="SCT", meaning="Anatomical Structure")
@@ -142,3 +151,106 @@ def classified(probability: float | None, domain: DomainAnswer = INSIDE, thresho
     positive = None if probability is None else probability >= threshold
     uncertainty = None if probability is None else 0.05
     return Prediction(Classification((FindingScore(0, probability, uncertainty, positive),)), domain, "cpu")
+
+
+def segmentation_results(images: Sequence[Dataset], folder: Path, **changes: object) -> Example:
+    """SEG and SR of two boxes in single-frame images."""
+    study, series = stored(images, folder)
+    volume = stacked(images, series)
+    run = run_of(study, **changes)
+    labels = two_boxes(volume.voxels.shape)
+    made = encode_results(run, series, volume, segmented(labels), SEGMENTS, node_of(folder), MADE_AT)
+    return Example(run, series, volume, labels, made, SEGMENTS)
+
+
+def classification_results(folder: Path, prediction: Prediction) -> Example:
+    """SR of one radiograph."""
+    image = dx_image()
+    study, series = stored([image], folder)
+    volume, run = flat(image, series), run_of(study, FINDINGS)
+    made = encode_results(run, series, volume, prediction, FINDINGS, node_of(folder), MADE_AT)
+    return Example(run, series, volume, np.zeros(volume.voxels.shape, np.uint8), made, FINDINGS)
+
+
+def could_not_results(folder: Path) -> Example:
+    """SR of a study in which no series fits."""
+    images = mr_series()
+    study, series = stored(images, folder)
+    run = run_of(study)
+    made = could_not_analyse(run, None, "no series is a crop of 80 mm or less", SEGMENTS, node_of(folder), MADE_AT)
+    volume = stacked(images, series)
+    return Example(run, series, volume, np.zeros(volume.voxels.shape, np.uint8), made, SEGMENTS)
+
+
+def nothing_found_results(folder: Path) -> Example:
+    """SR of images without any of the structures."""
+    images = mr_series()
+    study, series = stored(images, folder)
+    volume, run = stacked(images, series), run_of(study)
+    labels = np.zeros(volume.voxels.shape, np.uint8)
+    made = encode_results(run, series, volume, segmented(labels), SEGMENTS, node_of(folder), MADE_AT)
+    return Example(run, series, volume, labels, made, SEGMENTS)
+
+
+@dataclass(frozen=True)
+class Example:
+    """The results of one run, and what they were made from."""
+
+    run: Run
+    series: Series
+    volume: Volume
+    labels: NDArray[np.uint8]
+    made: tuple[Encoded, ...]
+    rules: DicomToml
+
+    def read(self, role: Role) -> Dataset:
+        """One result as a receiver reads it."""
+        (one,) = [one for one in self.made if one.role is role]
+        return dcmread(BytesIO(to_bytes(one)))
+
+    @property
+    def seg(self) -> Dataset:
+        return self.read(Role.SEG)
+
+    @property
+    def report(self) -> Dataset:
+        return self.read(Role.SR)
+
+
+def voxel_places(mask: NDArray[np.bool_], affine_lps: NDArray[np.float64]) -> set[tuple[float, ...]]:
+    """Where the voxels of a mask (slice, row, column) lie in the patient, in LPS mm to a hundredth."""
+    k, j, i = np.nonzero(mask)
+    places = np.stack([i, j, k, np.ones_like(k)], axis=1) @ affine_lps.T
+    return {tuple(place) for place in (np.round(places[:, :3], 2) + 0.0).tolist()}
+
+
+def seg_places(seg: Dataset, number: int) -> set[tuple[float, ...]]:
+    """Where the voxels of one SEG segment lie, worked out from each frame's own position (PS3.3 C.7.6.2.1.1)."""
+    shared = seg.SharedFunctionalGroupsSequence[0]
+    direction = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, float)
+    row_mm, column_mm = (float(mm) for mm in shared.PixelMeasuresSequence[0].PixelSpacing)
+    frames = np.atleast_3d(seg.pixel_array.reshape(-1, seg.Rows, seg.Columns))
+    found: set[tuple[float, ...]] = set()
+    for pixels, groups in zip(frames, seg.PerFrameFunctionalGroupsSequence, strict=True):
+        if segment_number(seg, groups) == number:
+            affine = np.eye(4)
+            affine[:3, 0], affine[:3, 1] = direction[:3] * column_mm, direction[3:] * row_mm
+            affine[:3, 3] = np.array(groups.PlanePositionSequence[0].ImagePositionPatient, float)
+            found |= voxel_places(pixels[None].astype(bool), affine)
+    return found
+
+
+def texts(document: Dataset) -> str:
+    """Every sentence of a report, a line each."""
+    return "\n".join(str(item.TextValue) for _, item in tree(document) if item.ValueType == "TEXT")
+
+
+def coded_answers(document: Dataset) -> dict[str, str]:
+    """Name and answer of every coded item, in words."""
+    return {meaning(i): i.ConceptCodeSequence[0].CodeMeaning for _, i in tree(document) if i.ValueType == "CODE"}
+
+
+def figures_of(document: Dataset, name: str) -> list[float]:
+    """Values of every number of one name."""
+    numbers = [item for _, item in tree(document) if item.ValueType == "NUM" and meaning(item) == name]
+    return [float(item.MeasuredValueSequence[0].NumericValue) for item in numbers]
