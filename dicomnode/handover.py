@@ -6,6 +6,7 @@ Written whole under a temporary name and renamed; arrays without pickle, the res
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,10 @@ def handed_over(state: Path, run_key: str) -> tuple[Volume, Prediction]:
         return _volume(facts["volume"], arrays), _prediction(facts["prediction"], arrays)
 
 
-def forget(state: Path, run_key: str) -> None:
-    """Remove the files of a run whose results are in the outbox."""
-    shutil.rmtree(handover_folder(state, run_key), ignore_errors=True)
+def forget(state: Path, run_keys: Iterable[str]) -> None:
+    """Remove the files of runs that have ended."""
+    for run_key in run_keys:
+        shutil.rmtree(handover_folder(state, run_key), ignore_errors=True)
 
 
 def _arrays(volume: Volume, prediction: Prediction) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from dicomnode.deliver.commitment import overdue, request_commitment, unasked
 from dicomnode.deliver.ledger import delivery, park
 from dicomnode.deliver.outbox import OutboxObject, load_result, post, quarantine
 from dicomnode.deliver.send import Sender, send
-from dicomnode.encode.door import require_valid
 from dicomnode.encode.context import Encoded
+from dicomnode.encode.door import require_valid
 from dicomnode.encode.results import could_not_analyse, encode_results, to_bytes
 from dicomnode.errors import DoorFault, ModelFault, NodeError, Permanent, Transient
-from dicomnode.handover import forget, hand_over, handed_over
+from dicomnode.handover import hand_over, handed_over
 from dicomnode.index.database import Index
 from dicomnode.index.runs import begin, end, load_run, note_posted, require_run
 from dicomnode.peers.remote import remote
@@ -118,7 +118,6 @@ class Stages:
         reason = f"could not analyse: {analysed['reason']}" if analysed else ""
         with self.index.transaction() as session:
             note_posted(session, run_key, parked=bool(analysed), reason=reason)
-        forget(self.config.node.state, run_key)
         self._took(run_key, {"encode": time.monotonic() - began_s})
         log.info("run.posted", run=run_key[:12], attempt=attempt, results=len(outgoing))
         return len(outgoing)

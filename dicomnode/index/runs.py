@@ -165,6 +165,12 @@ def note_posted(session: Session, key: str, *, parked: bool, reason: str) -> Non
     row.status, row.reason = (RunStatus.PARKED if parked else RunStatus.DELIVERING), reason
 
 
+def runs_ended_before(session: Session, before_s: float) -> Sequence[str]:
+    """Keys of runs that have ended and were made before a time."""
+    query = select(RunRow.run_key).where(RunRow.status.in_(ENDED), RunRow.created_s < before_s)
+    return session.scalars(query).all()
+
+
 def runs_to_start(session: Session) -> Sequence[RunRow]:
     """Runs that are queued, the most urgent first."""
     return session.scalars(select(RunRow).where(RunRow.status == RunStatus.QUEUED).order_by(RunRow.created_s)).all()

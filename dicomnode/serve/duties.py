@@ -15,7 +15,9 @@ from dicomnode.archive.retention import retire
 from dicomnode.choose.catch_up import catch_up
 from dicomnode.config.tables import Config
 from dicomnode.errors import NodeError
+from dicomnode.handover import forget
 from dicomnode.index.database import Index
+from dicomnode.index.runs import runs_ended_before
 from dicomnode.index.schema import CommitmentDutyRow, DeliveryRow, TickRow
 from dicomnode.journey import chore_job
 from dicomnode.peers.echo import echo
@@ -80,6 +82,9 @@ class Duties:
 
     def _retention(self, _: str) -> None:
         retire(self._index, self._config, time.time())
+        with self._index.snapshot() as session:
+            ended = runs_ended_before(session, time.time() - DAY_S)
+        forget(self._config.node.state, ended)
         durable.purge(time.time() - KEEP_RECORDS_S)
 
     def _commitment(self, _: str) -> None:
