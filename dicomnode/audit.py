@@ -138,10 +138,18 @@ class AuditTrail:
             path = self.folder / f"{now:%Y-%m-%d}.jsonl"
             file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
+                self._hand_over(file)
                 os.write(file, line.encode())  # one write: lines of several processes do not mix
                 os.fsync(file)
             finally:
                 os.close(file)
+
+    def _hand_over(self, file: int) -> None:
+        """What root's command wrote belongs to the service all the same, which goes on in the same file."""
+        if os.geteuid() == 0:
+            owner = self.folder.parent.stat()
+            os.chown(self.folder, owner.st_uid, owner.st_gid)
+            os.fchown(file, owner.st_uid, owner.st_gid)
 
     def received(self, *, calling_ae: str, address: str, study_uid: str, instances: int) -> None:
         """A peer sent instances of one study (once an association and study)."""

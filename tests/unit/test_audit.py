@@ -1,6 +1,7 @@
 """The audit trail: one line an event, in the terms of the standard, on disk when recorded."""
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -72,3 +73,13 @@ def test_the_trail_can_be_read_by_its_owner_alone(trail: AuditTrail) -> None:
 
     (file,) = trail.folder.iterdir()
     assert (file.stat().st_mode & 0o777, trail.folder.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for another account")
+def test_what_root_writes_belongs_to_the_account_of_the_service(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12345)
+
+    AuditTrail(tmp_path / "audit", "DICOMNODE").commanded(by="root", command="backup")
+
+    (file,) = (tmp_path / "audit").iterdir()
+    assert {file.stat().st_uid, (tmp_path / "audit").stat().st_uid} == {12345}
