@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ class NodeUnderTest:
     folder: Path
     port: int
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    crashes: dict[str, str] = field(default_factory=dict)
+    """Environment of tests/acceptance/crashing.py, where processes are to kill themselves."""
 
     @property
     def config_file(self) -> Path:
@@ -44,16 +47,34 @@ class NodeUnderTest:
     def start(self, *parts: str) -> None:
         """Start parts ("receive", "engine", "gpu"), and wait until each has said that it is ready."""
         for part in parts:
-            with (self.folder / f"{part}.log").open("ab") as log:
-                self.processes[part] = subprocess.Popen(
-                    [sys.executable, "-m", "dicomnode", "--config", str(self.config_file), part],
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    cwd=self.folder,
-                    start_new_session=True,
-                )
+            self._spawn(part)
         for part in parts:
             wait_for(lambda part=part: self._is_ready(part), f"{part} to be ready", START_S, self)
+
+    def crash_at(self, points: tuple[str, ...], folder: Path) -> None:
+        """Have processes that start from now on kill themselves at these points, each once."""
+        self.crashes = {"CRASH_POINTS": ",".join(points), "CRASH_FOLDER": str(folder), "PYTHONPATH": str(REPO)}
+
+    @contextmanager
+    def kept_running(self, *parts: str) -> Iterator[None]:
+        """Run parts, and start each again when it dies, as systemd does."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(0.2):
+                for part in parts:
+                    if self.processes[part].poll() is not None and not over.is_set():
+                        self._spawn(part)
+
+        for part in parts:
+            self._spawn(part)
+        watching = threading.Thread(target=watch, daemon=True)
+        watching.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watching.join()
 
     def kill(self, part: str) -> None:
         """kill -9 of a part and of everything it started."""
@@ -63,7 +84,7 @@ class NodeUnderTest:
 
     def stop(self) -> None:
         """End every part."""
-        for part, process in self.processes.items():
+        for process in self.processes.values():
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
         for part, process in self.processes.items():
@@ -94,6 +115,18 @@ class NodeUnderTest:
             timeout=60,
             check=False,
         )
+
+    def _spawn(self, part: str) -> None:
+        program = [str(REPO / "tests/acceptance/crashing.py")] if self.crashes else ["-m", "dicomnode"]
+        with (self.folder / f"{part}.log").open("ab") as log:
+            self.processes[part] = subprocess.Popen(
+                [sys.executable, *program, "--config", str(self.config_file), part],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env={**os.environ, **self.crashes},
+                start_new_session=True,
+            )
 
     def _is_ready(self, part: str) -> bool:
         from dicomnode.index.schema import BeatRow
