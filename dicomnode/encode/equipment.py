@@ -106,7 +106,7 @@ def observer(context: Context) -> ObservationContext:
 
 def settle(dataset: Dataset, context: Context) -> None:
     """Put the patient's name back, and the run's moment for the clock's: encoding again gives the same bytes."""
-    dataset.PatientName = context.sources.patient_name
+    dataset.add_new("PatientName", "PN", context.sources.patient_name)  # a new element: highdicom shares the source's
     dataset.InstanceCreationDate = f"{context.made_at:%Y%m%d}"
     dataset.InstanceCreationTime = f"{context.made_at:%H%M%S.%f}"
     dataset.SeriesDate, dataset.SeriesTime = dataset.InstanceCreationDate, dataset.InstanceCreationTime
