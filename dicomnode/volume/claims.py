@@ -3,7 +3,6 @@
 from pydicom import DataElement
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
-from pydicom.uid import UID
 
 from dicomnode.volume.read import Source
 from dicomnode.volume.refusals import (
@@ -21,6 +20,8 @@ BELIEVED_BYTES = 64 << 20
 """Compressed images may claim so much whatever their size: a black image compresses to nothing."""
 BELIEVED_RATIO = 1000
 """Beyond that, no more than so many times their compressed size."""
+ITEM_BYTES = 8
+"""A compressed frame takes at least the header of one item."""
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
@@ -37,7 +38,7 @@ def require_sane_claims(source: Source) -> None:
 
     Source: PS3.3 C.7.6.3 (image pixel), PS3.5 8 (encoding of pixel data).
     """
-    held = _pixel_bytes(source)
+    pixel_element(source)
     rows, columns = source.whole("Rows"), source.whole("Columns")
     if rows < 1 or columns < 1:
         raise EmptyImage(rows, columns)
@@ -45,7 +46,8 @@ def require_sane_claims(source: Source) -> None:
     frames = source.whole("NumberOfFrames", 1)
     if frames < 1:
         raise FrameCountMismatch(frames, 1)
-    if UID(source.transfer_syntax_uid).is_compressed and source.transfer_syntax_uid != "1.2.840.10008.1.2.1.99":
+    held = pixel_bytes(source)
+    if held is None:
         _require_believable(source, frames)
     else:
         _require_enough(source, frames, held)
@@ -58,17 +60,28 @@ def frame_bytes(source: Source) -> int:
     return -(-bits // 8)
 
 
-def _pixel_bytes(source: Source) -> int:
-    """Length of the pixel data in the file; of encapsulated data, of what is left of the file."""
+def pixel_bytes(source: Source) -> int | None:
+    """Bytes of the pixel data that are in the file; None where they are encapsulated (PS3.5 A.4): of no set length."""
+    element = pixel_element(source)
+    if isinstance(element, DataElement):
+        return None if element.is_undefined_length else len(element.value or b"")
+    if element.length == UNDEFINED_LENGTH:
+        return None
+    if element.value is not None:
+        return len(element.value)
+    return min(element.length, source.path.stat().st_size - element.value_tell)
+
+
+def pixel_element(source: Source) -> DataElement | RawDataElement:
+    """The pixel data as it stands in the file, its value not read.
+
+    Raises:
+        NoPixels: there is none.
+    """
     for tag in (PIXEL_DATA, FLOAT_PIXEL_DATA, DOUBLE_PIXEL_DATA):
         element = source.dataset.get_item(BaseTag(tag), keep_deferred=True)
-        if isinstance(element, RawDataElement):
-            left = source.path.stat().st_size - element.value_tell
-            if element.value is not None:
-                return len(element.value)
-            return left if element.length == UNDEFINED_LENGTH else min(element.length, left)
-        if isinstance(element, DataElement):
-            return len(element.value or b"")
+        if element is not None:
+            return element
     raise NoPixels(source.instance.sop_instance_uid)
 
 
@@ -80,8 +93,10 @@ def _require_sane_bits(source: Source) -> None:
 
 
 def _require_believable(source: Source, frames: int) -> None:
-    claimed = frames * frame_bytes(source)
-    limit = BELIEVED_BYTES + BELIEVED_RATIO * source.path.stat().st_size
+    held = source.path.stat().st_size
+    if frames > held // ITEM_BYTES:
+        raise FrameCountMismatch(frames, held // ITEM_BYTES)
+    claimed, limit = frames * frame_bytes(source), BELIEVED_BYTES + BELIEVED_RATIO * held
     if claimed > limit:
         raise TooLarge(claimed, limit)
 

@@ -2,22 +2,23 @@
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
-from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels.utils import iter_pixels, pixel_array
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dicomnode.index.headers import MALFORMED
 from dicomnode.volume.read import Source, quiet
 from dicomnode.volume.refusals import FrameCountMismatch, UndecodablePixels
 
-UNDECODABLE = (*MALFORMED, RuntimeError, struct.error, MemoryError, ArithmeticError, AssertionError)
+UNDECODABLE = (*MALFORMED, InvalidDicomError, RuntimeError, struct.error, MemoryError, ArithmeticError, AssertionError)
 """What pydicom and the decoders behind it raise on pixels they cannot decode."""
 
 
-def stored_frames(source: Source) -> Iterator[NDArray[np.generic]]:
+def stored_frames(source: Source) -> Iterator[NDArray[Any]]:
     """Decoded frames in stored order: (row, column), or (row, column, sample) with YBR turned into RGB.
 
     One frame is in memory at a time, except in a deflated data set.
@@ -36,15 +37,32 @@ def stored_frames(source: Source) -> Iterator[NDArray[np.generic]]:
         raise FrameCountMismatch(claimed, found)
 
 
-def _decoded(source: Source) -> Iterator[NDArray[np.generic]]:
-    try:
-        with quiet():
-            deflated = source.transfer_syntax_uid == DeflatedExplicitVRLittleEndian
-            yield from iter_pixels(dcmread(source.path) if deflated else source.path)
-    except UNDECODABLE as fault:
-        raise UndecodablePixels(UID(source.transfer_syntax_uid).name, _first_line(fault)) from fault
+def _decoded(source: Source) -> Iterator[NDArray[Any]]:
+    decoded = _several(source) if source.whole("NumberOfFrames", 1) > 1 else _one(source)
+    while True:
+        try:
+            with quiet():
+                pixels = next(decoded, None)
+        except UNDECODABLE as fault:
+            raise UndecodablePixels(source.transfer_syntax_uid, _words(fault)) from fault
+        if pixels is None:
+            return
+        yield pixels
 
 
-def _first_line(fault: BaseException) -> str:
-    text = str(fault).strip().splitlines()
-    return f"{type(fault).__name__}: {text[0][:200]}" if text else type(fault).__name__
+def _one(source: Source) -> Iterator[NDArray[Any]]:
+    """The frame of a single-frame image, or every frame where there are more than it claims."""
+    pixels = pixel_array(dcmread(source.path, force=True))
+    claimed_axes = 3 if source.whole("SamplesPerPixel", 1) > 1 else 2
+    yield from pixels if pixels.ndim > claimed_axes else [pixels]
+
+
+def _several(source: Source) -> Iterator[NDArray[Any]]:
+    """Frame by frame from the file, so that a long multi-frame is never in memory as a whole."""
+    deflated = source.transfer_syntax_uid == DeflatedExplicitVRLittleEndian
+    return iter_pixels(dcmread(source.path, force=True) if deflated else source.path)
+
+
+def _words(fault: BaseException) -> str:
+    """The decoder's own words on one line; they speak of the encoding, never of the patient."""
+    return f"{type(fault).__name__}: {' '.join(str(fault).split())}"[:300]

@@ -1,5 +1,7 @@
 """Why a series cannot become a volume: every reason has a name, and its message says the facts."""
 
+from pydicom.uid import UID
+
 from dicomnode.errors import SeriesRefused
 from dicomnode.stack import (
     DuplicatePosition,
@@ -91,9 +93,9 @@ class TooLarge(SeriesRefused):
 class UndecodablePixels(SeriesRefused):
     """The pixel data cannot be decoded."""
 
-    def __init__(self, transfer_syntax: str, reason: str) -> None:
-        super().__init__(f"pixels in transfer syntax {transfer_syntax} cannot be decoded: {reason}")
-        self.transfer_syntax, self.reason = transfer_syntax, reason
+    def __init__(self, transfer_syntax_uid: str, reason: str) -> None:
+        self.transfer_syntax, self.reason = UID(transfer_syntax_uid).name or "unknown", reason
+        super().__init__(f"pixels in transfer syntax {self.transfer_syntax} cannot be decoded: {reason}")
 
 
 class UnusableRescale(SeriesRefused):
