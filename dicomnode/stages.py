@@ -1,8 +1,9 @@
 """Each stage of the journey, safe to do twice. `journey.py` holds the order."""
 
+import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol, TypedDict
 
@@ -18,6 +19,7 @@ from dicomnode.deliver.send import Sender, send
 from dicomnode.encode.context import Encoded
 from dicomnode.encode.door import require_valid
 from dicomnode.encode.results import could_not_analyse, encode_results, to_bytes
+from dicomnode.encode.uids import result_uid
 from dicomnode.errors import DoorFault, ModelFault, NodeError, Permanent, Transient
 from dicomnode.handover import hand_over, handed_over
 from dicomnode.index.database import Index
@@ -31,6 +33,7 @@ from dicomnode.values import (
     ModelVersion,
     Prediction,
     Priority,
+    Role,
     Run,
     RunStatus,
     Series,
@@ -107,9 +110,10 @@ class Stages:
     def report(self, run_key: str, attempt: int, analysed: dict[str, str]) -> int:
         """Encode ─► door ─► outbox; how many results. One delivery per result and destination follows."""
         run, series, rules = self._load(run_key, "encode")
+        run = unable(run, attempt, self.config.node.uid_root) if analysed else run
         began_s = time.monotonic()
-        objects = self._encoded(run, series, rules, analysed)
-        outgoing = [_outgoing(one) for one in objects]
+        objects = self._encoded(run_key, run, series, rules, analysed)
+        outgoing = [_outgoing(one, Role.COULD_NOT if analysed else one.role) for one in objects]
         self._require_valid(run, series, rules, objects, outgoing)
         with self.index.snapshot() as session:
             if require_run(session, run_key).status == RunStatus.CANCELLED:
@@ -189,13 +193,17 @@ class Stages:
             run, series = load_run(session, self.config.node.state, run_key, model)
         return run, series, load_dicom_toml(folder)
 
-    def _encoded(self, run: Run, series: Series, rules: DicomToml, analysed: dict[str, str]) -> tuple[Encoded, ...]:
+    def _encoded(
+        self, run_key: str, run: Run, series: Series, rules: DicomToml, analysed: dict[str, str]
+    ) -> tuple[Encoded, ...]:
+        node = self.config.node
         with self.index.snapshot() as session:
-            made_at = datetime.fromtimestamp(require_run(session, run.run_key).created_s).astimezone()
+            made_at = datetime.fromtimestamp(require_run(session, run_key).created_s).astimezone()
         if analysed:
-            return could_not_analyse(run, series, analysed["reason"], rules, self.config.node, made_at)
-        volume, prediction = handed_over(self.config.node.state, run.run_key)
-        return encode_results(run, series, volume, prediction, rules, self.config.node, made_at)
+            family, reason = analysed["family"], analysed["reason"]
+            return could_not_analyse(run, series, reason, rules, node, made_at, family=family)
+        volume, prediction = handed_over(node.state, run_key)
+        return encode_results(run, series, volume, prediction, rules, node, made_at)
 
     def _require_valid(
         self, run: Run, series: Series, rules: DicomToml, objects: tuple[Encoded, ...], outgoing: list[OutboxObject]
@@ -220,10 +228,18 @@ class Stages:
             row.seconds = {**row.seconds, **{name: round(value, 3) for name, value in seconds.items()}}
 
 
-def _outgoing(encoded: Encoded) -> OutboxObject:
+def unable(run: Run, attempt: int, uid_root: str) -> Run:
+    """The run as the SR of what could not be analysed sees it: UIDs of its own, so that a later success has its own."""
+    key = hashlib.sha256(f"{run.run_key}:could not:{attempt}".encode()).hexdigest()
+    own = result_uid(key, Role.SR, uid_root)
+    others = tuple(one for one in run.predecessors if one.sop_instance_uid != own)
+    return replace(run, run_key=key, predecessors=others)
+
+
+def _outgoing(encoded: Encoded, role: Role) -> OutboxObject:
     dataset = encoded.dataset
     return OutboxObject(
-        role=encoded.role,
+        role=role,
         sop_class_uid=str(dataset.SOPClassUID),
         sop_instance_uid=str(dataset.SOPInstanceUID),
         series_uid=str(dataset.SeriesInstanceUID),
