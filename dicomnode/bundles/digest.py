@@ -1,0 +1,53 @@
+"""The digest of a bundle: one figure over every file that can change a result.
+
+A bundle is code: its configuration is evaluated, its scripts and its root are importable. So every
+file counts, but for those that only speak to people or to training.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from dicomnode.errors import ModelFault
+
+NOT_COUNTED = (
+    "docs/*", "LICENSE*", "README*", "CHANGELOG*", "*.md", "large_files.yml",
+    "configs/train*", "configs/multi_gpu*", "configs/evaluate*", "configs/split*", "configs/logging.conf",
+)  # fmt: skip
+"""Globs, relative to the bundle. Hidden files and Python's caches are not counted either (nor are they read)."""
+
+
+def digest(bundle: Path) -> str:
+    """SHA-256 over names and contents of the counted files, hex; independent of order and time stamps.
+
+    Raises:
+        ModelFault: no such folder, or it holds a link to a folder (whose files would not be counted).
+    """
+    if not bundle.is_dir():
+        raise ModelFault(f"there is no bundle {bundle}")
+    total = hashlib.sha256()
+    for path in counted_files(bundle):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.relative_to(bundle).as_posix()}\0{content}\n".encode())
+    return total.hexdigest()
+
+
+def counted_files(bundle: Path) -> tuple[Path, ...]:
+    """The files that can change a result, in a fixed order."""
+    return tuple(sorted(_counted(bundle), key=lambda path: path.relative_to(bundle).as_posix()))
+
+
+def _counted(bundle: Path) -> Iterator[Path]:
+    for path in bundle.rglob("*"):
+        relative = path.relative_to(bundle)
+        if any(part.startswith(".") or part == "__pycache__" for part in relative.parts):
+            continue
+        if path.is_symlink() and path.is_dir():
+            raise ModelFault(f"{path} is a link to a folder: a bundle must hold its files itself")
+        if (
+            path.is_file()
+            and not any(relative.match(pattern) for pattern in NOT_COUNTED)
+            and relative.parts[0] != "docs"
+        ):
+            yield path

@@ -1,0 +1,124 @@
+"""One prediction, from a volume to the answer: prepare, ask the network, go back to the source grid."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dicomnode.bundles.dicom_toml import Kind
+from dicomnode.infer.bundle import Bundle
+from dicomnode.infer.classify import classification, saliency_map, withheld
+from dicomnode.infer.domain import Domain, load_domain
+from dicomnode.infer.forward import Forward, is_out_of_memory
+from dicomnode.infer.grid import network_input
+from dicomnode.infer.protocol import Ask
+from dicomnode.infer.segment import segmentation
+from dicomnode.infer.uncertainty import samples
+from dicomnode.values import Classification, DomainAnswer, Prediction, Segmentation, Volume
+
+NO_MAP = "no saliency map: out of memory"
+
+
+class Model:
+    """A loaded bundle that answers."""
+
+    def __init__(self, bundle: Bundle, forward: Forward, note: str = "") -> None:
+        self.bundle, self.forward, self.note = bundle, forward, note
+        check = bundle.dicom.domain.check
+        self.domain: Domain | None = load_domain(bundle.folder / check) if check else None
+
+    def predict(self, ask: Ask) -> Prediction:
+        """The answer for one volume.
+
+        Raises:
+            OutOfMemory: the device has too little for the smallest way of running.
+            ModelFault: the bundle's answer cannot be used.
+        """
+        clock = Clock()
+        volume = ask.volume()
+        image = network_input(self.bundle, volume)
+        self.forward.begin(tuple(image.shape[1:]))
+        clock.mark("preprocess")
+        domain = self._domain(image, ask)
+        if not domain.inside and not domain.overridden:
+            clock.mark("forward")
+            return self._said(self._nothing(volume), domain, clock, ())
+        asked = self._asked(image)
+        clock.mark("forward")
+        answer, notes = self._answer(ask, volume, image, asked)
+        clock.mark("postprocess")
+        return self._said(answer, domain, clock, (*asked.notes, *notes))
+
+    def _domain(self, image: MetaTensor, ask: Ask) -> DomainAnswer:
+        """What the learnt check says; the header was looked at before."""
+        if self.domain is None:
+            return DomainAnswer(inside=True)
+        network, device = self.bundle.network.to(self.forward.on), self.forward.on
+        found = self.domain.check(network, image.as_tensor()[None].float().to(device))
+        if found.inside:
+            return DomainAnswer(inside=True)
+        return DomainAnswer(inside=False, reasons=(found.why,), overridden=ask.research)
+
+    def _asked(self, image: MetaTensor) -> "Asked":
+        tensor = image.as_tensor()[None].float()
+        plain = self.forward(tensor)
+        others, notes = samples(self.forward, tensor, plain, self.bundle.dicom.uncertainty)
+        return Asked(plain, others, notes)
+
+    def _answer(
+        self, ask: Ask, volume: Volume, image: MetaTensor, asked: "Asked"
+    ) -> tuple[Segmentation | Classification, tuple[str, ...]]:
+        if self.bundle.dicom.model.kind is Kind.SEGMENTATION:
+            return segmentation(self.bundle, volume, image, asked.plain, asked.others), ()
+        saliency, notes = self._saliency(volume, image, asked.plain) if ask.saliency else (None, ())
+        return classification(self.bundle, image, asked.plain, asked.others, saliency), notes
+
+    def _saliency(
+        self, volume: Volume, image: MetaTensor, output: Tensor
+    ) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
+        try:
+            return saliency_map(self.bundle, volume, image, output)
+        except (RuntimeError, MemoryError) as fault:
+            if not is_out_of_memory(fault):
+                raise
+            return None, (NO_MAP,)
+
+    def _nothing(self, volume: Volume) -> Segmentation | Classification:
+        if self.bundle.dicom.model.kind is Kind.SEGMENTATION:
+            return Segmentation(np.zeros(volume.voxels.shape, np.uint8))
+        return withheld(self.bundle)
+
+    def _said(
+        self, answer: Segmentation | Classification, domain: DomainAnswer, clock: "Clock", notes: tuple[str, ...]
+    ) -> Prediction:
+        told = tuple(filter(None, (self.note, *self.forward.notes, *notes)))
+        return Prediction(answer, domain, str(self.forward.on), clock.seconds, told)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the network put out: (1, ...) each."""
+
+    plain: Tensor
+    others: list[Tensor]
+    """For the same image again, for its uncertainty."""
+    notes: tuple[str, ...]
+
+
+class Clock:
+    """Wall time since the last mark."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last_s = time.monotonic()
+
+    def mark(self, part: str) -> None:
+        """End a part; waits for the accelerator."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        now_s = time.monotonic()
+        self.seconds[part], self._last_s = now_s - self._last_s, now_s

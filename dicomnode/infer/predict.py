@@ -1,0 +1,143 @@
+"""Predictions by warm processes, one for each model."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from dicomnode.bundles.dicom_toml import DicomToml, Kind, load_dicom_toml
+from dicomnode.bundles.digest import digest
+from dicomnode.config.tables import Infer, ModelSetting
+from dicomnode.errors import ModelFault
+from dicomnode.infer.evaluated import reasons_outside
+from dicomnode.infer.faults import ATTEMPTS, KilledItsWorker, WorkerLost
+from dicomnode.infer.protocol import Ask, Load
+from dicomnode.infer.worker import Worker
+from dicomnode.values import (
+    Classification,
+    DomainAnswer,
+    FindingScore,
+    Header,
+    ModelVersion,
+    Prediction,
+    Segmentation,
+    Volume,
+)
+
+NOT_RUN = "none"
+"""Device of a prediction for which the network was not asked."""
+
+
+class Predictor:
+    """Holds a process for each model that was asked; use it as a context manager."""
+
+    def __init__(self, infer: Infer) -> None:
+        self.infer = infer
+        self._loaded: dict[str, _Loaded] = {}
+        self._lost: dict[tuple[str, str], int] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def predict(self, model: ModelVersion, volume: Volume, header: Header, setting: ModelSetting) -> Prediction:
+        """What a model says of one volume, whose first instance has this header.
+
+        Raises:
+            WorkerLost: the model's process died or timed out; worth another try.
+            KilledItsWorker: it did so ATTEMPTS times in a row for this series.
+            DeviceBusy: the device has too little memory now, or is not there.
+            ModelFault: the bundle is not the approved one, or its code failed.
+        """
+        with self._lock:
+            loaded = self._of(model, setting)
+            outside = reasons_outside(loaded.dicom.domain, header)
+            if outside and not setting.research_outside_domain:
+                return _not_asked(loaded.dicom, volume, outside)
+            return _marked(self._asked(loaded, volume, setting), outside)
+
+    def warm(self, model: ModelVersion, setting: ModelSetting) -> None:
+        """Load a model now, so that the first study need not wait.
+
+        Raises:
+            ModelFault: the bundle is not the approved one, or cannot be loaded.
+            WorkerLost: its process died.
+        """
+        with self._lock:
+            self._of(model, setting).worker.await_loaded()
+
+    def close(self) -> None:
+        """End every process."""
+        for loaded in self._loaded.values():
+            loaded.worker.close()
+        self._loaded.clear()
+
+    def _asked(self, loaded: "_Loaded", volume: Volume, setting: ModelSetting) -> Prediction:
+        ask = Ask.of(volume, saliency=setting.saliency, research=setting.research_outside_domain)
+        lost = (loaded.load.digest, volume.series_uid)
+        try:
+            answer = loaded.worker.predict(ask, timeout_s=setting.timeout_s or loaded.dicom.model.timeout_s)
+        except WorkerLost as fault:
+            self._lost[lost] = self._lost.get(lost, 0) + 1
+            if self._lost[lost] >= ATTEMPTS:
+                del self._lost[lost]
+                raise KilledItsWorker(fault.model, ATTEMPTS, fault.how) from fault
+            raise
+        self._lost.pop(lost, None)
+        return answer
+
+    def _of(self, model: ModelVersion, setting: ModelSetting) -> "_Loaded":
+        load = Load(
+            folder=str(model.folder.resolve()),
+            digest=model.digest,
+            device=setting.device,
+            threads=self.infer.threads,
+            mixed_precision=self.infer.mixed_precision,
+            allow_cpu=self.infer.allow_cpu,
+        )
+        known = self._loaded.get(model.name)
+        if known is not None and known.load == load:
+            return known
+        if known is not None:
+            known.worker.close()
+            del self._loaded[model.name]
+        self._loaded[model.name] = _Loaded(model, load)
+        return self._loaded[model.name]
+
+
+class _Loaded:
+    """One model's process and what its dicom.toml said when it was started."""
+
+    def __init__(self, model: ModelVersion, load: Load) -> None:
+        if (found := digest(model.folder)) != model.digest:
+            raise ModelFault(
+                f"bundle {model.name} has digest {found[:12]}…, approved is {model.digest[:12]}…: "
+                f"restore its files, or run `dicomnode models approve {model.name}`"
+            )
+        self.load = load
+        self.dicom = load_dicom_toml(model.folder)
+        self.worker = Worker(model.name, load)
+
+
+def _not_asked(dicom: DicomToml, volume: Volume, reasons: tuple[str, ...]) -> Prediction:
+    """Outside the evaluated domain by its header alone: the network is not asked."""
+    answer: Segmentation | Classification
+    if dicom.model.kind is Kind.SEGMENTATION:
+        answer = Segmentation(np.zeros(volume.voxels.shape, np.uint8))
+    else:
+        answer = Classification(tuple(FindingScore(n, None, None, None) for n in range(len(dicom.findings))))
+    return Prediction(answer, DomainAnswer(inside=False, reasons=reasons), NOT_RUN)
+
+
+def _marked(prediction: Prediction, outside: tuple[str, ...]) -> Prediction:
+    """The prediction, with what its header says against it."""
+    if not outside:
+        return prediction
+    domain = DomainAnswer(inside=False, reasons=(*outside, *prediction.domain.reasons), overridden=True)
+    return Prediction(prediction.answer, domain, prediction.device, prediction.seconds, prediction.notes)

@@ -1,0 +1,191 @@
+"""One warm process that holds one model; killed when it hangs, replaced when it dies.
+
+The process is started afresh (no fork of ours), knows neither the patient nor our secrets, and
+dies with us. Its prints go to our log, never into the protocol.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+
+import structlog
+
+from dicomnode.infer.faults import TimedOut, WorkerLost
+from dicomnode.infer.protocol import Ask, Load, prediction_of
+from dicomnode.infer.wire import BrokenFrame, Message, receive, send
+from dicomnode.values import Prediction
+
+log = structlog.get_logger()
+
+LOAD_TIMEOUT_S = 180.0
+"""A process that has not loaded its bundle by then is killed."""
+TAIL_LINES = 20
+ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
+ENVIRONMENT_PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "PYTORCH_", "TORCH_", "OMP_", "MKL_")
+
+
+class Worker:
+    """The process of one model. One request at a time; not for use from two threads at once."""
+
+    def __init__(self, name: str, load: Load) -> None:
+        self.name, self.load = name, load
+        self._process: _Process | None = None
+        self._loaded = False
+        self._start()
+
+    def predict(self, ask: Ask, *, timeout_s: float) -> Prediction:
+        """The model's answer; the time to load the bundle does not count.
+
+        Raises:
+            TimedOut: no answer within `timeout_s`; the process was killed.
+            WorkerLost: the process ended.
+            NodeError: as the process says.
+        """
+        self.await_loaded()
+        return prediction_of(self._exchange(ask.message(), timeout_s))
+
+    def await_loaded(self) -> None:
+        """Wait until the bundle is loaded, in a fresh process where there is none.
+
+        Raises:
+            ModelFault: the bundle cannot be loaded.
+            WorkerLost: the process ended, or took longer than LOAD_TIMEOUT_S.
+        """
+        if self._process is None:
+            self._start()
+        if self._loaded:
+            return
+        answer = self._exchange(None, LOAD_TIMEOUT_S)
+        if answer.kind != "loaded":
+            self.close()
+            prediction_of(answer)
+        self._loaded = True
+        log.info("model.loaded", model=self.name, device=answer.fields["device"], seconds=answer.fields["seconds"])
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+        self._process, self._loaded = None, False
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None where there is none."""
+        return self._process.pid if self._process else None
+
+    def _start(self) -> None:
+        self._process, self._loaded = _Process(self.load.threads), False
+        self._send(self.load.message(), time.monotonic() + LOAD_TIMEOUT_S)
+
+    def _exchange(self, message: Message | None, timeout_s: float) -> Message:
+        assert self._process is not None
+        deadline = time.monotonic() + timeout_s
+        try:
+            if message is not None:
+                send(self._process.channel, message, deadline=deadline)
+            return receive(self._process.channel, deadline=deadline)
+        except TimeoutError as fault:
+            raise self._replaced(TimedOut(self.name, timeout_s)) from fault
+        except (EOFError, OSError, BrokenFrame) as fault:
+            raise self._replaced(WorkerLost(self.name, self._process.ending())) from fault
+
+    def _send(self, message: Message, deadline: float) -> None:
+        assert self._process is not None
+        try:
+            send(self._process.channel, message, deadline=deadline)
+        except OSError as fault:
+            how = self._process.ending()
+            self.close()
+            raise WorkerLost(self.name, how) from fault
+
+    def _replaced(self, fault: WorkerLost) -> WorkerLost:
+        """The fault, after its process was killed and (had it loaded once) a fresh one was started."""
+        assert self._process is not None
+        self._process.kill()
+        log.error("model.lost", model=self.name, how=fault.how, output=list(self._process.tail))
+        had_loaded = self._loaded
+        self.close()
+        if had_loaded:
+            self._start()
+        return fault
+
+
+class _Process:
+    """A started child, its end of the channel, and the last lines it printed."""
+
+    def __init__(self, threads: int) -> None:
+        self.channel, theirs = socket.socketpair()
+        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._popen: subprocess.Popen[str] | None = None
+        self._fault: OSError | None = None
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(theirs, threads), daemon=True, name="model-output")
+        self._thread.start()
+        self._started.wait()
+        theirs.close()
+        if self._fault is not None:
+            raise self._fault
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._open().pid
+
+    def kill(self) -> None:
+        """End it at once and close the channel."""
+        self._open().kill()
+        self._open().wait()
+        self.channel.close()
+        self._thread.join(timeout=5)
+
+    def ending(self) -> str:
+        """How it ended, in words; ended now, where it lives and only the channel broke."""
+        try:
+            code = self._open().wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return "broke the protocol"
+        if code >= 0:
+            return f"ended with exit code {code}"
+        hint = " (often: no memory left on the machine)" if code == -signal.SIGKILL else ""
+        return f"was killed by {signal.Signals(-code).name}{hint}"
+
+    def _run(self, theirs: socket.socket, threads: int) -> None:
+        """Start the child and read what it prints, to its end.
+
+        One thread does both: Linux sends the child its parent-death signal (prctl(2)) when the
+        *thread* that started it ends.
+        """
+        command = [sys.executable, "-P", "-m", "dicomnode.infer.child", str(theirs.fileno()), str(os.getpid())]
+        try:
+            self._popen = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                text=True, errors="replace", pass_fds=(theirs.fileno(),), env=_environment(threads),
+            )  # fmt: skip
+        except OSError as fault:
+            self._fault = fault
+            return
+        finally:
+            self._started.set()
+        with self._popen.stdout or open(os.devnull) as output:  # noqa: PTH123 -- never the latter: stdout is PIPE
+            for line in output:
+                self.tail.append(line.rstrip()[:500])
+
+    def _open(self) -> "subprocess.Popen[str]":
+        assert self._popen is not None
+        return self._popen
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """What a bundle may see of our environment: no secret of the node."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in ENVIRONMENT or name.startswith(ENVIRONMENT_PREFIXES)
+    }
+    limits = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)} if threads else {}
+    return kept | limits | {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
