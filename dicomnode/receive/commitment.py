@@ -1,47 +1,59 @@
-"""Storage Commitment (PS3.4 Annex J): what peers ask of us, and what they answer to our own requests.
+"""Storage Commitment as SCP (PS3.4 Annex J): a peer asks whether we keep what it sent.
 
-As SCP we note the request durably, answer it at once, and report on an association of our own when
-`answer_duties` is called next. As SCU we accept the peer's report on an association that the peer opens with the
-roles reversed.
+The request is noted durably and answered at once; the report goes out on an association of ours, with the roles
+reversed, when `answer_duties` is called next, and again until the peer has taken it.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
 
 import structlog
 from pydicom import Dataset
 from pydicom.uid import UID
-from pynetdicom import evt
+from pynetdicom import build_context, build_role, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from dicomnode.config.tables import Config, Peer
+from dicomnode.config.tables import Config
+from dicomnode.errors import NodeError
 from dicomnode.index.database import Index
-from dicomnode.index.schema import CommitmentDutyRow
+from dicomnode.index.schema import CommitmentDutyRow, InstanceRow
+from dicomnode.peers.associate import association
+from dicomnode.peers.remote import Remote, remote
+from dicomnode.peers.statuses import answered, failure
 from dicomnode.receive.refusals import Refusals
-
-OnReport = Callable[[str, list[tuple[str, str]], list[tuple[str, str, int]]], None]
-"""Called with transaction UID, committed (class, instance) and failed (class, instance, reason)."""
 
 SUCCESS = 0x0000
 PROCESSING_FAILURE = 0x0110
 NO_SUCH_INSTANCE = 0x0112
 INVALID_ARGUMENT = 0x0115
+CLASS_CONFLICT = 0x0119
 NO_SUCH_ACTION = 0x0123
 NOT_AUTHORISED = 0x0124
+REQUEST = 1
+"""Action type of a request (PS3.4 J.3.2)."""
+ALL_KEPT, SOME_FAILED = 1, 2
+"""Event types of a report (PS3.4 J.3.3)."""
 MOST_REFERENCES = 50_000
+DAY_S = 86400.0
+
+Failures = list[tuple[str, str, int]]
+"""SOP class, SOP instance, Failure Reason (0008,1197)."""
 
 log = structlog.get_logger()
 
 
 class Duties:
-    """Commitment requests of peers."""
+    """Takes the commitment requests of peers."""
 
     def __init__(self, config: Config, index: Index, refusals: Refusals) -> None:
         self._config, self._index, self._refusals = config, index, refusals
 
     def on_action(self, event: evt.Event) -> tuple[int, Dataset | None]:
-        """Note a request (N-ACTION, PS3.4 J.3.2); the report follows on an association of ours."""
+        """Answer an N-ACTION: Success once the request is noted."""
         peer_ae = str(event.assoc.requestor.ae_title).strip()
         status, reason = self._noted(event, peer_ae)
         if status != SUCCESS:
@@ -50,31 +62,27 @@ class Duties:
         return status, None
 
     def _noted(self, event: evt.Event, peer_ae: str) -> tuple[int, str]:
-        if event.action_type != 1:
+        if event.action_type != REQUEST:
             return NO_SUCH_ACTION, "no such action"
         if event.request.RequestedSOPInstanceUID != StorageCommitmentPushModelInstance:
             return NO_SUCH_INSTANCE, "not the well-known instance"
-        if peer_of(self._config, peer_ae) is None:
+        if peer_name(self._config, peer_ae) is None:
             return NOT_AUTHORISED, f"no [peers] entry with AE title {peer_ae} to report to"
         try:
             transaction_uid, references = asked(event.action_information)
         except (AttributeError, ValueError, TypeError) as fault:
             return INVALID_ARGUMENT, f"cannot be read ({type(fault).__name__})"
-        return self._kept(transaction_uid, references, peer_ae, str(event.assoc.requestor.address))
+        row = CommitmentDutyRow(transaction_uid=transaction_uid, peer_ae=peer_ae, references=references)
+        row.peer_host, row.asked_s = str(event.assoc.requestor.address), time.time()
+        return self._kept(row)
 
-    def _kept(self, transaction_uid: str, references: list[list[str]], peer_ae: str, host: str) -> tuple[int, str]:
-        row = CommitmentDutyRow(
-            transaction_uid=transaction_uid,
-            peer_ae=peer_ae,
-            peer_host=host,
-            references=references,
-            asked_s=time.time(),
-        )
+    def _kept(self, row: CommitmentDutyRow) -> tuple[int, str]:
         try:
             with self._index.transaction() as session:
                 session.merge(row)
         except SQLAlchemyError as fault:
             return PROCESSING_FAILURE, f"the index could not be written ({type(fault).__name__})"
+        log.info("commitment.asked", peer=row.peer_ae, transaction=row.transaction_uid, instances=len(row.references))
         return SUCCESS, ""
 
 
@@ -96,32 +104,111 @@ def asked(information: Dataset) -> tuple[str, list[list[str]]]:
     return transaction_uid, references
 
 
-def peer_of(config: Config, ae_title: str) -> Peer | None:
-    """The configured peer of an AE title."""
-    return next((peer for peer in config.peers.values() if peer.ae_title == ae_title), None)
+def peer_name(config: Config, ae_title: str) -> str | None:
+    """Name of the configured peer that has an AE title."""
+    return next((name for name, peer in config.peers.items() if peer.ae_title == ae_title), None)
 
 
-def on_event_report(event: evt.Event, on_report: OnReport) -> tuple[int, Dataset | None]:
-    """Take a peer's report on a request of ours (N-EVENT-REPORT, PS3.4 J.3.3)."""
-    if event.request.AffectedSOPClassUID != StorageCommitmentPushModel:
-        return NO_SUCH_INSTANCE, None
+def answer_duties(index: Index, config: Config) -> int:
+    """Send every commitment report that is due; the number that were taken. Called now and then by the engine."""
+    with index.snapshot() as session:
+        owed = session.scalars(select(CommitmentDutyRow).where(CommitmentDutyRow.answered_s.is_(None))).all()
+    return sum(_answer(index, config, duty) for duty in owed if _is_due(duty, config))
+
+
+def kept_and_failed(session: Session, state: Path, references: Sequence[Sequence[str]]) -> tuple[list[str], Failures]:
+    """Which references we keep, on disk and indexed, and which not, with the reason (PS3.3 C.14.1.1)."""
+    kept: list[str] = []
+    failures: Failures = []
+    for sop_class_uid, sop_instance_uid in references:
+        reason = _failure_reason(session, state, sop_class_uid, sop_instance_uid)
+        if reason:
+            failures.append((sop_class_uid, sop_instance_uid, reason))
+        else:
+            kept.append(sop_instance_uid)
+    return kept, failures
+
+
+def _failure_reason(session: Session, state: Path, sop_class_uid: str, sop_instance_uid: str) -> int:
+    rows = session.scalars(
+        select(InstanceRow).where(InstanceRow.sop_instance_uid == sop_instance_uid, InstanceRow.current)
+    ).all()
+    if not rows:
+        return NO_SUCH_INSTANCE
+    if not any(row.sop_class_uid == sop_class_uid for row in rows):
+        return CLASS_CONFLICT
+    return SUCCESS if all(_is_whole(state / row.file, row.size_bytes) for row in rows) else PROCESSING_FAILURE
+
+
+def _is_whole(file: Path, size_bytes: int) -> bool:
     try:
-        information = event.event_information
-        transaction_uid = str(information.TransactionUID)
-        committed = [_pair(item) for item in information.get("ReferencedSOPSequence") or ()]
-        failed = [
-            (*_pair(item), int(item.get("FailureReason") or PROCESSING_FAILURE))
-            for item in information.get("FailedSOPSequence") or ()
-        ]
-    except (AttributeError, ValueError, TypeError):
-        return INVALID_ARGUMENT, None
+        return file.stat().st_size == size_bytes
+    except OSError:
+        return False
+
+
+def _is_due(duty: CommitmentDutyRow, config: Config) -> bool:
+    """Each wait is twice the one before; the first report is due at once."""
+    waited_s = config.deliver.first_retry_s * (2.0**duty.attempts - 1)
+    return time.time() >= duty.asked_s + min(waited_s, duty.attempts * config.deliver.max_retry_s)
+
+
+def _answer(index: Index, config: Config, duty: CommitmentDutyRow) -> bool:
+    name = peer_name(config, duty.peer_ae)
+    if name is None or time.time() - duty.asked_s > config.deliver.give_up_days * DAY_S:
+        log.error("commitment.report_given_up", peer=duty.peer_ae, transaction=duty.transaction_uid)
+        _note(index, duty, done=True)
+        return False
+    with index.snapshot() as session:
+        _, failures = kept_and_failed(session, config.node.state, duty.references)
     try:
-        on_report(transaction_uid, committed, failed)
-    except SQLAlchemyError as fault:
-        log.error("commitment.report_not_kept", transaction_uid=transaction_uid, fault=type(fault).__name__)
-        return PROCESSING_FAILURE, None
-    return SUCCESS, None
+        _report(remote(config, name), duty, failures)
+    except NodeError as fault:
+        log.warning("commitment.report_not_taken", peer=name, transaction=duty.transaction_uid, reason=str(fault))
+        _note(index, duty, done=False)
+        return False
+    log.info("commitment.reported_to_peer", peer=name, transaction=duty.transaction_uid, failed=len(failures))
+    _note(index, duty, done=True)
+    return True
 
 
-def _pair(item: Dataset) -> tuple[str, str]:
-    return str(item.ReferencedSOPClassUID), str(item.ReferencedSOPInstanceUID)
+def _report(peer: Remote, duty: CommitmentDutyRow, failures: Failures) -> None:
+    contexts = [build_context(StorageCommitmentPushModel)]
+    roles = [build_role(StorageCommitmentPushModel, scp_role=True)]
+    event_type = SOME_FAILED if failures else ALL_KEPT
+    with association(peer, contexts, roles=roles) as opened:
+        answer, _ = opened.send_n_event_report(
+            report(duty, failures), event_type, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+        )
+        if answered(answer, peer, "the commitment report") != SUCCESS:
+            raise failure(answer, peer, "the commitment report")
+
+
+def report(duty: CommitmentDutyRow, failures: Failures) -> Dataset:
+    """The Event Information of a report (PS3.4 Table J.3.3-1)."""
+    reasons = {sop_instance_uid: reason for _, sop_instance_uid, reason in failures}
+    information = Dataset()
+    information.TransactionUID = duty.transaction_uid
+    kept = [_item(pair) for pair in duty.references if pair[1] not in reasons]
+    failed = [_item(pair, reasons[pair[1]]) for pair in duty.references if pair[1] in reasons]
+    if kept:
+        information.ReferencedSOPSequence = kept
+    if failed:
+        information.FailedSOPSequence = failed
+    return information
+
+
+def _item(pair: Sequence[str], reason: int | None = None) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = pair
+    if reason is not None:
+        item.FailureReason = reason
+    return item
+
+
+def _note(index: Index, duty: CommitmentDutyRow, *, done: bool) -> None:
+    with index.transaction() as session:
+        row = session.get(CommitmentDutyRow, duty.transaction_uid)
+        if row is not None:
+            row.attempts += 1
+            row.answered_s = time.time() if done else None

@@ -10,9 +10,10 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
+from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.config.tables import Config
-from dicomnode.receive.commitment import Duties, OnReport, on_event_report
+from dicomnode.receive.commitment import INVALID_ARGUMENT, PROCESSING_FAILURE, Duties
 from dicomnode.receive.faults import CANNOT_UNDERSTAND
 from dicomnode.receive.gate import Gate, request_of
 from dicomnode.receive.intake import Intake
@@ -29,6 +30,9 @@ TRANSFER_SYNTAXES = [
 ]
 """Of several that a caller offers in one context the first of these is taken: one that says each VR."""
 TEND_S = 0.25
+
+OnReport = Callable[[Dataset], int]
+"""Takes the Event Information of a commitment report; the DIMSE status to answer."""
 
 log = structlog.get_logger()
 
@@ -92,7 +96,7 @@ class Receiver:
             (evt.EVT_PDU_RECV, lambda event: self._watch.heard(event.assoc)),
             (evt.EVT_C_STORE, self._on_store),
             (evt.EVT_N_ACTION, self._duties.on_action),
-            (evt.EVT_N_EVENT_REPORT, lambda event: on_event_report(event, self._on_report)),
+            (evt.EVT_N_EVENT_REPORT, self._on_event_report),
         ]
         return handlers + (FastPath(self._intake, self._settings).handlers() if self._settings.fast else [])
 
@@ -133,6 +137,16 @@ class Receiver:
             answer.ErrorComment = incoming.comment
         return answer
 
+    def _on_event_report(self, event: evt.Event) -> tuple[int, None]:
+        """Take a peer's report on a commitment request of ours (PS3.4 J.3.3)."""
+        try:
+            return self._on_report(event.event_information), None
+        except SQLAlchemyError as fault:
+            log.error("commitment.report_not_kept", fault=type(fault).__name__)
+            return PROCESSING_FAILURE, None
+        except (AttributeError, ValueError, TypeError):
+            return INVALID_ARGUMENT, None
+
     def _tend(self) -> None:
         while not self._stopping.wait(TEND_S):
             self._watch.tend()
@@ -146,7 +160,8 @@ def _application_entity(config: Config) -> AE:
     ae.maximum_pdu_size = settings.max_pdu_bytes
     ae.maximum_associations = 1 << 20  # the gate counts
     ae.acse_timeout = settings.association_timeout_s
-    ae.dimse_timeout = ae.network_timeout = settings.idle_timeout_s
+    ae.dimse_timeout = settings.idle_timeout_s
+    ae.network_timeout = None  # the watch keeps this time
     ae.add_supported_context(Verification)
     for context in AllStoragePresentationContexts:
         ae.add_supported_context(context.abstract_syntax, TRANSFER_SYNTAXES)

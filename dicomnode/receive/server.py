@@ -5,7 +5,6 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from pynetdicom.association import Association
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
@@ -13,8 +12,6 @@ from dicomnode.config.tables import Receive
 from dicomnode.receive.sockets import quick
 from dicomnode.receive.streaming import Begin, StreamingDimse
 from dicomnode.receive.watch import Watch
-
-log = structlog.get_logger()
 
 
 class SharedContexts(list[Any]):
@@ -62,25 +59,24 @@ class Server(ThreadedAssociationServer):  # type: ignore[misc]
         connection, address = self.socket.accept()
         return quick(connection, self.door.settings.idle_timeout_s), address
 
-    def verify_request(self, _: socket.socket, client_address: tuple[str, int]) -> bool:
-        """Whether to talk to the caller at all."""
-        if self.door.watch.has_space():
-            return True
-        log.warning("receive.connection_refused", address=client_address[0], reason="too many connections")
-        return False
-
     def finish_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:
-        """Negotiate TLS where it is on, and start the association."""
+        """Negotiate TLS where it is on, and start the association; in the connection's own thread."""
+        if not self.door.watch.has_space():
+            self.door.watch.refused(client_address[0], "too many connections")
+            self.shutdown_request(request)
+            return
         secured = self._secured(request, client_address) if self.door.tls else request
         if secured is not None:
             super().finish_request(secured, client_address)
 
     def _secured(self, request: socket.socket, client_address: tuple[str, int]) -> socket.socket | None:
         assert self.door.tls is not None
+        secured = self.door.tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         try:
-            with self.door.watch.handshake(request):
-                return self.door.tls.wrap_socket(request, server_side=True)
+            with self.door.watch.handshake(secured):
+                secured.do_handshake()
         except (OSError, ssl.SSLError) as fault:
-            log.warning("receive.tls_failed", address=client_address[0], reason=str(fault))
-            self.shutdown_request(request)
+            self.door.watch.refused(client_address[0], f"no TLS association: {fault}")
+            self.shutdown_request(secured)
             return None
+        return secured

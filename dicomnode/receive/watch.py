@@ -18,6 +18,8 @@ from dicomnode.receive.refusals import Refusals
 
 SPARE_CONNECTIONS = 64
 """Connections beyond the allowed associations that may be open, so that each can be told why not."""
+GRACE_S = 0.5
+"""From the A-ABORT that we send to the cut."""
 
 
 @dataclass
@@ -30,6 +32,8 @@ class _Heard:
     busy: bool = False
     handed_over: bool = False
     """Someone else watches it now."""
+    dropped_s: float | None = None
+    """When we told it to go."""
 
 
 class Watch:
@@ -46,6 +50,10 @@ class Watch:
         with self._lock:
             opened = len(self._associations) + len(self._handshakes)
         return opened < 2 * self._settings.max_associations + SPARE_CONNECTIONS
+
+    def refused(self, address: str, reason: str) -> None:
+        """A connection was closed before it said who it was."""
+        self._refusals.record("", address, status="closed", reason=reason)
 
     def opened(self, association: Association) -> None:
         """A connection became an association, not negotiated yet."""
@@ -95,30 +103,40 @@ class Watch:
             if now - since_s > self._settings.association_timeout_s:
                 _cut(connection)
         for association, heard in associations:
-            if not association.is_alive() and not association.dul.is_alive() and now - heard.since_s > 1:
+            if not association.is_alive() and not association.dul.is_alive() and now - heard.since_s > GRACE_S:
                 self._forget(association)
+            elif heard.dropped_s is not None:
+                _cut_if_late(association, now - heard.dropped_s)
             elif reason := self._lateness(association, heard, now):
                 self._drop(association, heard, reason)
 
     def _lateness(self, association: Association, heard: _Heard, now: float) -> str:
-        if not association.is_established:
-            late = now - heard.since_s > self._settings.association_timeout_s
-            return "caller did not finish negotiating in time" if late and not heard.handed_over else ""
-        late = now - heard.last_s > self._settings.idle_timeout_s
-        return "caller sent no whole PDU in time" if late and not heard.busy and not heard.handed_over else ""
+        if heard.handed_over or heard.busy:
+            return ""
+        if association.is_established:
+            return "caller sent no whole PDU in time" if now - heard.last_s > self._settings.idle_timeout_s else ""
+        if now - heard.since_s > self._settings.association_timeout_s:
+            return "caller did not finish negotiating, or leaving, in time"
+        return ""
 
     def _drop(self, association: Association, heard: _Heard, reason: str) -> None:
-        heard.handed_over = True  # once is enough
+        heard.dropped_s = time.monotonic()
         calling_ae = str(association.requestor.ae_title).strip()
+        if association.is_established:
+            association.abort(block=False)
         self._refusals.record(calling_ae, heard.address, status="dropped", reason=reason)
-        wrapped = association.dul.socket
-        if wrapped is not None and wrapped.socket is not None:
-            _cut(wrapped.socket)
 
     def _forget(self, association: Association) -> None:
         with self._lock:
             self._associations.pop(association, None)
         self._on_ended(association)
+
+
+def _cut_if_late(association: Association, waited_s: float) -> None:
+    """Shut the connection of a caller that has not gone by itself: a reader stuck in it sees its end."""
+    wrapped = association.dul.socket
+    if waited_s > GRACE_S and wrapped is not None and wrapped.socket is not None:
+        _cut(wrapped.socket)
 
 
 def _cut(connection: socket.socket) -> None:

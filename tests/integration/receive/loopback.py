@@ -5,7 +5,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -42,7 +42,9 @@ class Node:
     receiver: Receiver
     index: Index
     state: Path
-    reports: list[tuple[object, ...]] = field(default_factory=list)
+    config: Config
+    reports: list[Dataset]
+    """Commitment reports that came."""
 
     @property
     def port(self) -> int:
@@ -73,10 +75,15 @@ def node(state: Path, receive: dict[str, object], **tables: object) -> Iterator[
     index.migrate()
     limits = Limits(config.receive.reserve_bytes, config.receive.max_instance_bytes)
     intake = Intake(state, index, Refusals(index), limits)
-    reports: list[tuple[object, ...]] = []
-    receiver = Receiver(config, intake, lambda *report: reports.append(report))
+    reports: list[Dataset] = []
+
+    def on_report(information: Dataset) -> int:
+        reports.append(information)
+        return SUCCESS
+
+    receiver = Receiver(config, intake, on_report)
     try:
-        yield Node(receiver, index, state, reports)
+        yield Node(receiver, index, state, config, reports)
     finally:
         receiver.stop()
         index.close()
