@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import numpy as np
+
+from dicomnode.handover import forget, hand_over, handed_over, handover_folder
+from dicomnode.values import Classification, DomainAnswer, FindingScore, Frame, Prediction, Segmentation, Volume
+
+AFFINE = np.diag([0.5, 0.5, 2.0, 1.0])
+
+
+def volume(slices: int = 2) -> Volume:
+    frames = tuple(Frame(f"1.2.{k}", "1.2.840.10008.5.1.4.1.1.4", None, Path(f"{k}.dcm")) for k in range(slices))
+    return Volume(np.ones((slices, 3, 4), np.float32), AFFINE, frames, "1.2", "1.2.9", True, ("a note",))
+
+
+def test_a_segmentation_is_handed_over_unchanged(tmp_path: Path) -> None:
+    labels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    given = Prediction(Segmentation(labels, {1: 0.25}), DomainAnswer(True), "cpu", {"forward": 1.5}, ("halved",))
+
+    hand_over(tmp_path, "key", volume(), given)
+    where, taken = handed_over(tmp_path, "key")
+
+    assert isinstance(taken.answer, Segmentation)
+    assert np.array_equal(taken.answer.labels, labels)
+    assert taken.answer.uncertainty == {1: 0.25}
+    assert (taken.domain, taken.device, taken.seconds, taken.notes) == (
+        given.domain,
+        "cpu",
+        {"forward": 1.5},
+        ("halved",),
+    )
+    assert (where.frames, where.voxels.shape, where.notes) == (volume().frames, (2, 3, 4), ("a note",))
+    assert np.array_equal(where.affine_lps, AFFINE)
+
+
+def test_a_classification_is_handed_over_with_its_saliency_map(tmp_path: Path) -> None:
+    saliency = np.full((1, 3, 4), 0.5, np.float32)
+    scores = (FindingScore(0, 0.9, 0.01, True), FindingScore(1, None, None, None))
+    given = Prediction(Classification(scores, saliency), DomainAnswer(False, ("too old",)), "cpu")
+
+    hand_over(tmp_path, "key", volume(1), given)
+    _, taken = handed_over(tmp_path, "key")
+
+    assert isinstance(taken.answer, Classification)
+    assert taken.answer.scores == scores
+    assert taken.answer.saliency is not None
+    assert np.array_equal(taken.answer.saliency, saliency)
+    assert taken.domain == DomainAnswer(False, ("too old",))
+
+
+def test_handing_over_twice_keeps_the_second(tmp_path: Path) -> None:
+    for value in (1, 2):
+        labels = np.full((2, 3, 4), value, np.uint8)
+        hand_over(tmp_path, "key", volume(), Prediction(Segmentation(labels), DomainAnswer(True), "cpu"))
+
+    _, taken = handed_over(tmp_path, "key")
+
+    assert isinstance(taken.answer, Segmentation)
+    assert taken.answer.labels.max() == taken.answer.labels.min() == 2
+
+
+def test_what_is_forgotten_is_gone_and_nothing_else(tmp_path: Path) -> None:
+    prediction = Prediction(Segmentation(np.zeros((2, 3, 4), np.uint8)), DomainAnswer(True), "cpu")
+    for key in ("old", "new"):
+        hand_over(tmp_path, key, volume(), prediction)
+
+    forget(tmp_path, ["old", "never there"])
+
+    assert not handover_folder(tmp_path, "old").exists()
+    assert handover_folder(tmp_path, "new").exists()
