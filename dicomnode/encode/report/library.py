@@ -107,7 +107,7 @@ def _descriptors(header: Header) -> Iterator[Dataset]:
     for name, keyword, position, unit in SHARED_NUMBERS:
         numbers = header.numbers(keyword)
         if position < len(numbers):
-            yield NumContentItem(name=name, value=shortest(numbers[position]), unit=unit, relationship_type=CONTEXT)
+            yield NumContentItem(name=name, value=numbers[position], unit=unit, relationship_type=CONTEXT)
 
 
 def _entry(instance: Instance) -> ImageContentItem:
@@ -120,12 +120,7 @@ def _entry(instance: Instance) -> ImageContentItem:
     position = instance.header.numbers("ImagePositionPatient")
     if len(position) == len(POSITIONS):
         entry.ContentSequence = ContentSequence(
-            NumContentItem(name=name, value=shortest(value), unit=MILLIMETRE, relationship_type=CONTEXT)
+            NumContentItem(name=name, value=value, unit=MILLIMETRE, relationship_type=CONTEXT)
             for name, value in zip(POSITIONS, position, strict=True)
         )
     return entry
-
-
-def shortest(value: float) -> float | int:
-    """A whole number without its ".0"."""
-    return int(value) if value.is_integer() else value
