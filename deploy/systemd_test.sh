@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# Boot a real systemd in a container, install dicomnode in it as a site would, and exercise its units.
+#   systemd_test.sh [FOLDER]    as root; FOLDER (default build/systemd) keeps root file system and wheels, 3 GB
+# Works where pid 1 is no systemd: the container is not registered, and has a network of its own (loopback alone).
+set -euo pipefail
+
+source=$(cd "$(dirname "$0")/.." && pwd)
+folder=${1:-$source/build/systemd}
+pip=${PIP:-$source/.venv/bin/pip}
+node=dicomnode-receive@0
+passed=0
+failed=0
+
+say() { printf '== %s\n' "$*"; }
+check() { # what, got, wanted
+  if [ "$2" = "$3" ]; then
+    printf 'ok    %s (%s)\n' "$1" "$2"
+    passed=$((passed + 1))
+  else
+    printf 'FAIL  %s: got "%s", wanted "%s"\n' "$1" "$2" "$3"
+    failed=$((failed + 1))
+  fi
+}
+
+[ "$(id -u)" -eq 0 ] || { echo "run as root" >&2; exit 1; }
+if ! command -v systemd-nspawn >/dev/null || ! command -v mmdebstrap >/dev/null; then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd-container mmdebstrap >/dev/null
+fi
+mkdir -p "$folder"
+rootfs=$(realpath "$folder")/rootfs
+wheels=$(realpath "$folder")/wheels
+
+if [ ! -d "$rootfs/usr/lib/systemd" ]; then
+  say "a root file system (minutes)"
+  mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,python3-venv,iproute2,procps,dcmtk \
+    --aptopt='Acquire::Languages "none"' --dpkgopt='path-exclude=/usr/share/doc/*' \
+    bookworm "$rootfs" /etc/apt/sources.list.d/debian.sources
+fi
+if [ ! -d "$wheels" ]; then
+  say "wheels of everything pinned (minutes)"
+  "$pip" download -q -c "$source/deploy/constraints.txt" -d "$wheels.part" "$source" 'setuptools>=77' wheel
+  mv "$wheels.part" "$wheels"
+fi
+
+say "a copy of the repository, and install.sh without a network"
+rm -rf "$rootfs/src" "$rootfs/wheels"
+mkdir -p "$rootfs/src" "$rootfs/wheels"
+for part in dicomnode deploy models pyproject.toml README.md LICENSE config.toml; do cp -r "$source/$part" "$rootfs/src/"; done
+installer() {
+  chroot "$rootfs" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels \
+    PIP_ROOT_USER_ACTION=ignore /src/deploy/install.sh "$@"
+}
+mount --bind "$wheels" "$rootfs/wheels"
+trap 'umount "$rootfs/wheels" 2>/dev/null || true' EXIT
+installer --purge >/dev/null 2>&1 || true
+installer
+umount "$rootfs/wheels"
+
+# Port 104, no reserve (this disk may be small), a watchdog that the test need not wait a minute for.
+sed -i -e 's/^port = 11112 /port = 104 /' -e 's/^reserve_bytes = [0-9]*/reserve_bytes = 0/' "$rootfs/etc/dicomnode/config.toml"
+for unit in receive@ engine web gpu@; do
+  mkdir -p "$rootfs/etc/systemd/system/dicomnode-$unit.service.d"
+  printf '[Service]\nWatchdogSec=15s\nRestartSec=1s\n' >"$rootfs/etc/systemd/system/dicomnode-$unit.service.d/test.conf"
+done
+
+say "boot"
+log=$(mktemp)
+setsid script -qec "systemd-nspawn -q -D $rootfs --boot --register=no --keep-unit --private-network --resolv-conf=off" \
+  /dev/null </dev/null >"$log" 2>&1 &
+outer=$!
+leader=
+for _ in $(seq 100); do # pid 1 of the container is the child of systemd-nspawn
+  inner=$(pgrep -P "$outer" -f systemd-nspawn 2>/dev/null | head -1 || true)
+  if [ -n "$inner" ]; then leader=$(pgrep -P "$inner" | head -1 || true); fi
+  if [ -n "$leader" ] && [ "$(readlink "/proc/$leader/exe" 2>/dev/null)" = /usr/lib/systemd/systemd ]; then break; fi
+  sleep 0.1
+done
+box() { nsenter -t "$leader" -m -u -i -n -p -- /usr/bin/env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"; }
+off() {
+  box systemctl poweroff >/dev/null 2>&1 || true
+  for _ in $(seq 150); do
+    kill -0 "$outer" 2>/dev/null || break
+    sleep 0.1
+  done
+  if kill -0 "$outer" 2>/dev/null; then
+    kill -9 "$leader" || true
+    kill "$outer" || true
+  fi
+  umount "$rootfs/wheels" 2>/dev/null || true
+  rm -f "$log"
+}
+trap off EXIT
+until_is() { # wanted, seconds, command...
+  local wanted=$1 seconds=$2 got=
+  shift 2
+  for _ in $(seq $((seconds * 2))); do
+    got=$("$@" 2>/dev/null || true)
+    if [ "$got" = "$wanted" ]; then break; fi
+    sleep 0.5
+  done
+  printf '%s' "$got"
+}
+booted() { box systemctl is-system-running 2>/dev/null | sed 's/degraded/running/'; }
+state_of() { box systemctl show -P ActiveState "$1"; }
+pid_of() { box systemctl show -P MainPID "$1"; }
+journal() { box journalctl -b --no-pager -o cat -u "$1"; }
+until_is running 60 booted >/dev/null
+
+services=("$node" dicomnode-engine dicomnode-gpu@0 dicomnode-web)
+for service in "${services[@]}"; do
+  check "$service is active after boot" "$(until_is active 120 state_of "$service")" active
+  check "$service runs as" "$(box ps -o user= -p "$(pid_of "$service")" | tr -d ' ')" dicomnode
+done
+if [ "$failed" -gt 0 ]; then for service in "${services[@]}"; do journal "$service" | tail -15; done; fi
+
+say "receiving"
+check "listens on 104 without root" "$(box ss -ltnH 'sport = 104' | wc -l)" 1
+check "answers C-ECHO" "$(box echoscu -aec DICOMNODE 127.0.0.1 104 >/dev/null 2>&1 && echo yes)" yes
+check "is ready" "$(until_is 200 30 box /opt/dicomnode/current/bin/python -c "
+import http.client; c = http.client.HTTPConnection('127.0.0.1', 9464); c.request('GET', '/readyz'); print(c.getresponse().status)")" 200
+
+say "crashes and hangs"
+receiver=$(pid_of "$node")
+gpu=$(pid_of dicomnode-gpu@0)
+box kill -9 "$gpu"
+restarted() { [ "$(pid_of "$1")" != "$2" ] && [ "$(pid_of "$1")" != 0 ] && state_of "$1"; }
+check "the gpu process comes back after kill -9" "$(until_is active 90 restarted dicomnode-gpu@0 "$gpu")" active
+check "the receiver did not notice" "$(pid_of "$node")" "$receiver"
+web=$(pid_of dicomnode-web)
+box kill -STOP "$web"
+check "the watchdog restarts a process that hangs" "$(until_is active 60 restarted dicomnode-web "$web")" active
+check "and says so" "$(journal dicomnode-web | grep -c 'Watchdog timeout')" 1
+
+say "what it may see"
+probe() { box nsenter -t "$(pid_of dicomnode-engine)" -m -- test "$@" && echo yes || echo no; }
+check "the engine cannot write the program" "$(probe -w /opt/dicomnode/current/bin/dicomnode)" no
+check "nor /etc" "$(probe -w /etc/dicomnode/config.toml)" no
+check "nor read homes" "$(probe -e /root/.bashrc)" no
+check "state is the account's alone" "$(box stat -c '%a %U' /var/lib/dicomnode)" "700 dicomnode"
+for service in "${services[@]}"; do box systemd-analyze security --no-pager "$service" | tail -1; done
+
+say "stop, upgrade, uninstall"
+box systemctl stop dicomnode.target
+check "stops cleanly" "$(box systemctl show -P Result "$node")" success
+stamp=$(box sha256sum /etc/dicomnode/config.toml | cut -c1-12)
+off
+trap 'umount "$rootfs/wheels" 2>/dev/null || true' EXIT
+mount --bind "$wheels" "$rootfs/wheels"
+installer
+umount "$rootfs/wheels"
+check "an upgrade keeps the settings" "$(sha256sum "$rootfs/etc/dicomnode/config.toml" | cut -c1-12)" "$stamp"
+check "and the state" "$([ -s "$rootfs/var/lib/dicomnode/index.sqlite" ] && echo yes)" yes
+check "and backs it up first" "$(find "$rootfs/var/backups/dicomnode" -name 'before-*.tar' | wc -l)" 1
+installer --uninstall
+check "removal leaves the state" "$([ -s "$rootfs/var/lib/dicomnode/index.sqlite" ] && echo yes)" yes
+check "and no program" "$([ -e "$rootfs/opt/dicomnode" ] || echo gone)" gone
+
+echo "$passed passed, $failed failed"
+exit $((failed > 0))
