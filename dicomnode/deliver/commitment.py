@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from dicomnode.deliver.ledger import delivery
 from dicomnode.errors import NodeError
 from dicomnode.index.database import Index
-from dicomnode.index.schema import DeliveryRow
+from dicomnode.index.schema import DeliveryRow, ResultRow
 from dicomnode.peers.associate import PATIENCE, Patience, association
 from dicomnode.peers.remote import Remote
 from dicomnode.peers.statuses import SUCCESS, answered, failure, is_warning
@@ -47,6 +47,10 @@ REASONS = {
 """Failure Reason (0008,1197) in words (PS3.3 C.14.1.1)."""
 FOR_GOOD = frozenset({0x0119, 0x0122})
 """Sending the same bytes again will not cure these: a person must act."""
+GIVE_UP_S = 14 * 86400.0
+"""A result that is stored and not committed again and again for so long waits for a person."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 900.0
+"""Before it is sent again: doubled with each attempt."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ def request_commitment(
 ) -> str:
     """Ask a peer to commit to results that it has stored (N-ACTION).
 
-    The rows know the transaction before the request leaves, so that no report to it is unknown.
+    The rows know the transaction before the request leaves, so that no report to it is unknown. What was asked for
+    before is left out until that request is overdue.
 
     Returns:
         The Transaction UID; empty where nothing was left to ask for.
@@ -85,7 +90,7 @@ def request_commitment(
         PeerRefused: the peer gives no commitment: set `commitment = false` for it, or have it enabled there.
     """
     transaction_uid = str(generate_uid(prefix=None))
-    asked = _open_transaction(index, remote.name, results, transaction_uid)
+    asked = _open_transaction(index, remote, results, transaction_uid)
     if not asked:
         return ""
     reported: list[bool] = []
@@ -115,9 +120,10 @@ def record_report(
     """
     tally = _Tally()
     with index.transaction() as session:
-        rows = session.scalars(select(DeliveryRow).where(DeliveryRow.transaction_uid == transaction_uid)).all()
-        for row in rows:
-            _close(row, committed, failed, tally)
+        query = select(DeliveryRow, ResultRow.created_s).join(ResultRow)
+        rows = session.execute(query.where(DeliveryRow.transaction_uid == transaction_uid)).all()
+        for row, created_s in rows:
+            _close(row, committed, failed, tally, given_up=time.time() - created_s > GIVE_UP_S)
     if not rows:
         log.warning("commitment.unknown", transaction=transaction_uid)
         return ReportOutcome(UNKNOWN_TRANSACTION)
@@ -169,13 +175,13 @@ def _sent(session: Session, destination: str, condition: ColumnElement[bool]) ->
     return tuple(session.scalars(query))
 
 
-def _open_transaction(index: Index, destination: str, results: Sequence[Result], transaction_uid: str) -> list[Result]:
+def _open_transaction(index: Index, remote: Remote, results: Sequence[Result], transaction_uid: str) -> list[Result]:
     """Enter the transaction in the rows of results that await commitment; gives those results."""
-    asked = []
+    asked, overdue_before_s = [], time.time() - remote.peer.commitment_wait_s
     with index.transaction() as session:
         for result in results:
-            row = delivery(session, result.sop_instance_uid, destination)
-            if row is not None and row.status == DeliveryStatus.SENT:
+            row = delivery(session, result.sop_instance_uid, remote.name)
+            if row is not None and row.status == DeliveryStatus.SENT and (row.requested_s or 0.0) < overdue_before_s:
                 row.transaction_uid, row.requested_s = transaction_uid, time.time()
                 asked.append(result)
     return asked
@@ -231,7 +237,9 @@ def _hold(opened: Association, reported: list[bool], hold_s: float) -> None:
         time.sleep(0.02)
 
 
-def _close(row: DeliveryRow, committed: Sequence[str], failed: Mapping[str, int], tally: _Tally) -> None:
+def _close(
+    row: DeliveryRow, committed: Sequence[str], failed: Mapping[str, int], tally: _Tally, *, given_up: bool
+) -> None:
     """Move one row on by what the report says of it.
 
     A failure counts only while its request stands: after a new attempt, an old report repeated says nothing.
@@ -241,8 +249,13 @@ def _close(row: DeliveryRow, committed: Sequence[str], failed: Mapping[str, int]
         row.status, row.committed_s, row.reason = DeliveryStatus.COMMITTED, time.time(), ""
         tally.committed.append(uid)
     elif uid in failed and row.status == DeliveryStatus.SENT and row.requested_s is not None:
-        for_good = failed[uid] in FOR_GOOD
-        row.status = DeliveryStatus.PARKED if for_good else DeliveryStatus.QUEUED
-        row.requested_s, row.queued_s = None, time.time()
+        parked = given_up or failed[uid] in FOR_GOOD
+        row.status = DeliveryStatus.PARKED if parked else DeliveryStatus.QUEUED
+        row.requested_s, row.queued_s = None, time.time() + _wait_s(row.attempts)
         row.reason = f"not committed: {REASONS.get(failed[uid], 'for an unknown reason')} ({failed[uid]:04X})"
-        (tally.parked if for_good else tally.queued).append(uid)
+        (tally.parked if parked else tally.queued).append(uid)
+
+
+def _wait_s(attempts: int) -> float:
+    """Before a result that was not committed is sent again: a new round of deliveries, not at once."""
+    return float(min(FIRST_WAIT_S * 2 ** min(max(attempts - 1, 0), 20), LONGEST_WAIT_S))

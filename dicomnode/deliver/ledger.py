@@ -2,7 +2,7 @@
 
 QUEUED → SENT → COMMITTED        a destination that commits
 QUEUED → STORED                  one that does not (peers.NAME.commitment = false)
-SENT → QUEUED                    the peer did not commit it: it is sent again
+SENT → QUEUED                    the peer did not commit it: it is sent again after a while
 QUEUED, SENT → PARKED → QUEUED   a person must act, and then asks for another try
 """
 
@@ -11,6 +11,7 @@ import time
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dicomnode.deliver.fallback import fallback_uid
 from dicomnode.index.database import Index
 from dicomnode.index.schema import DeliveryRow
 from dicomnode.values import DeliveryStatus
@@ -62,7 +63,9 @@ def queue_again(index: Index, sop_instance_uid: str, destination: str) -> bool:
 
 
 def _require(session: Session, sop_instance_uid: str, destination: str) -> DeliveryRow:
+    """The row of a result, or of its fallback where the destination was given that instead."""
     row = delivery(session, sop_instance_uid, destination)
+    row = row or delivery(session, fallback_uid(sop_instance_uid), destination)
     if row is None:
         raise LookupError(f"result {sop_instance_uid} was never posted for {destination}")
     return row

@@ -1,7 +1,6 @@
 """How far the deliveries are: runs that are done, and what a person asks of each destination."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Select, case, func, select
@@ -65,7 +64,9 @@ def destinations(session: Session, now_s: float) -> tuple[DestinationStatus, ...
     found = []
     for name, *numbers, first_s in session.execute(query.order_by(DeliveryRow.destination)):
         by_status = {str(status): int(number) for status, number in zip(DeliveryStatus, numbers, strict=True)}
-        found.append(DestinationStatus(name, **by_status, oldest_s=None if first_s is None else now_s - first_s))
+        found.append(
+            DestinationStatus(name, **by_status, oldest_s=None if first_s is None else max(0.0, now_s - first_s))
+        )
     return tuple(found)
 
 
@@ -81,14 +82,6 @@ def open_deliveries(session: Session, now_s: float, destination: str | None = No
     if destination is not None:
         query = query.where(DeliveryRow.destination == destination)
     return tuple(_open(row, run_key, now_s) for row, run_key in session.execute(query))
-
-
-def to_send_again(session: Session) -> Sequence[tuple[str, str, int]]:
-    """(SOP Instance UID, destination, attempts) of results that a destination did not commit."""
-    query = select(DeliveryRow.sop_instance_uid, DeliveryRow.destination, DeliveryRow.attempts).where(
-        DeliveryRow.status == DeliveryStatus.QUEUED, DeliveryRow.transaction_uid.is_not(None)
-    )
-    return session.execute(query).all()
 
 
 def _finished() -> Select[RunRow]:
@@ -108,5 +101,5 @@ def _open(row: DeliveryRow, run_key: str, now_s: float) -> OpenDelivery:
         status=DeliveryStatus(row.status),
         attempts=row.attempts,
         reason=row.reason,
-        waited_s=now_s - row.queued_s,
+        waited_s=max(0.0, now_s - row.queued_s),
     )

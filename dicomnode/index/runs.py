@@ -177,12 +177,12 @@ def runs_to_start(session: Session) -> Sequence[RunRow]:
 
 
 def deliveries_to_start(session: Session) -> Sequence[tuple[DeliveryRow, str]]:
-    """Deliveries that are queued, each with its run's priority."""
+    """Deliveries that are queued and due, each with its run's priority."""
     query = (
         select(DeliveryRow, RunRow.priority)
         .join(ResultRow, ResultRow.sop_instance_uid == DeliveryRow.sop_instance_uid)
         .join(RunRow, RunRow.run_key == ResultRow.run_key)
-        .where(DeliveryRow.status == DeliveryStatus.QUEUED)
+        .where(DeliveryRow.status == DeliveryStatus.QUEUED, DeliveryRow.queued_s <= time.time())
         .order_by(DeliveryRow.queued_s)
     )
     return session.execute(query).all()

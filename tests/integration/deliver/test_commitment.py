@@ -13,7 +13,7 @@ from dicomnode.deliver.commitment import on_event_report, overdue, request_commi
 from dicomnode.deliver.ledger import delivery
 from dicomnode.deliver.outbox import post
 from dicomnode.deliver.send import Sender, send, send_many
-from dicomnode.deliver.status import close_runs, to_send_again
+from dicomnode.deliver.status import close_runs
 from dicomnode.index.database import Index
 from dicomnode.index.schema import DeliveryRow, RunRow
 from dicomnode.peers.faults import BusyPeer, Failed, NoAnswer, NotAccepted
@@ -99,8 +99,7 @@ def test_what_is_not_committed_is_sent_again_and_then_committed(tmp_path: Path, 
 
         assert statuses(index, (seg, sr)) == [DeliveryStatus.QUEUED, DeliveryStatus.COMMITTED]
         assert row(index, seg).reason == "not committed: it does not have the instance (0112)"
-        with index.snapshot() as session:
-            assert to_send_again(session) == [(seg.sop_instance_uid, "pacs", 1)]
+        assert 4.0 < row(index, seg).queued_s - time.time() <= 5.0
         assert close_runs(index) == ()
 
         pacs.commits_not = {}
@@ -179,3 +178,15 @@ def test_nothing_is_asked_where_nothing_waits(tmp_path: Path, index: Index) -> N
         assert request_commitment(index, remote, results) == ""
     assert pacs.asked == []
     assert close_runs(index) == (RUN,)
+
+
+def test_results_that_were_just_asked_for_are_not_asked_for_twice(tmp_path: Path, index: Index) -> None:
+    with receiver(index) as port:
+        pacs = Pacs(report_port=port)
+        with peer(pacs) as remote:
+            results = sent(index, tmp_path, remote)
+            request_commitment(index, remote, results[:1], hold_s=0.0)
+            request_commitment(index, remote, results, hold_s=0.0)
+
+    assert pacs.asked == [[results[0].sop_instance_uid], [results[1].sop_instance_uid]]
+    assert statuses(index, results) == [DeliveryStatus.COMMITTED] * 2

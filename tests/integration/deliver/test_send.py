@@ -227,6 +227,16 @@ def test_a_fallback_that_failed_is_the_one_that_is_tried_again(tmp_path: Path, i
     assert list(taught.stored) == [copy_uid]
 
 
+def test_a_fallback_is_parked_under_the_name_of_its_original(tmp_path: Path, index: Index) -> None:
+    (sr,) = posted(index, tmp_path, report())
+    copy_uid = fallback_uid(sr.sop_instance_uid)
+    with peer(Pacs(storage={SR_PLAIN: [EXPLICIT]}, store_status={copy_uid: 0xC000})) as remote, pytest.raises(Failed):
+        send(Sender(index, tmp_path, remote), sr)
+    park(index, sr.sop_instance_uid, "pacs", "refused")
+
+    assert row(index, copy_uid) == (DeliveryStatus.PARKED, 1, "refused")
+
+
 def test_a_report_with_3d_coordinates_has_no_fallback(tmp_path: Path, index: Index) -> None:
     (sr,) = posted(index, tmp_path, report(value_types=("SCOORD3D",)))
     pacs = Pacs(storage={SR_PLAIN: [EXPLICIT]})

@@ -1,5 +1,6 @@
 """What a commitment report changes in the index."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from dicomnode.deliver.commitment import UNKNOWN_TRANSACTION, ReportOutcome, rec
 from dicomnode.deliver.ledger import delivery, note_stored, park
 from dicomnode.deliver.outbox import post
 from dicomnode.index.database import Index
-from dicomnode.index.schema import DeliveryRow
+from dicomnode.index.schema import DeliveryRow, ResultRow
 from dicomnode.values import DeliveryStatus, Role
 from tests.phantom import uid
 from tests.results_made import RUN, mask, outbox_object, report
@@ -83,3 +84,21 @@ def test_an_unknown_failure_reason_is_shown_as_it_came(waiting: Index) -> None:
         row = delivery(session, SR, "pacs")
     assert row is not None
     assert row.reason == "not committed: for an unknown reason (C999)"
+
+
+def test_a_result_that_is_never_committed_is_sent_ever_less_often_and_given_up_after_two_weeks(waiting: Index) -> None:
+    waits = []
+    for n in range(10):
+        before_s = time.time()
+        record_report(waiting, f"2.25.{n}" if n else TRANSACTION, [], {SR: 0x0112})
+        with waiting.snapshot() as session:
+            row = delivery(session, SR, "pacs")
+        assert row is not None
+        waits.append(round(row.queued_s - before_s))
+        note_stored(waiting, SR, "pacs", DeliveryStatus.SENT, "")
+        ask(waiting, f"2.25.{n + 1}")
+    with waiting.transaction() as session:
+        session.execute(update(ResultRow).values(created_s=time.time() - 15 * 86400))
+
+    assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
+    assert record_report(waiting, "2.25.10", [], {SR: 0x0112}).parked == (SR,)
