@@ -4,6 +4,7 @@ A workflow is a function of identifiers whose steps are recorded as they finish;
 goes on behind the last one. Nothing but UIDs, names, numbers and short texts is recorded, as JSON.
 """
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -14,14 +15,18 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from dbos import DBOS, DBOSClient
+from dbos._error import DBOSMaxStepRetriesExceeded
 from dbos._serialization import DBOSPortableJSON
 from sqlalchemy import make_url
 
-from dicomnode.errors import ConfigFault, Permanent, Transient
+from dicomnode.errors import ConfigFault, DiskReserve, Permanent, Transient
 
 FLOW_VERSION = "1"
 """Counted up when workflows in flight can no longer be continued by this code."""
 POLL_S = 0.05
+TRIES = 6
+"""Of a step that is Transient: for about two minutes, with a wait three times longer each time."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -65,7 +70,7 @@ def step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do one recorded step: done once, or retried with back-off while it is Transient.
 
     Raises:
-        Refused: the step was Permanent, or Transient five times.
+        Refused: the step was Permanent, or Transient TRIES times.
     """
 
     def settled() -> Any:  # noqa: ANN401 - whatever the step gives, as JSON
@@ -73,16 +78,23 @@ def step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
             return {"given": function(*args, **kwargs)}
         except Permanent as fault:
             return {"family": family(fault), "reason": str(fault)}
+        except OSError as fault:
+            if fault.errno in NO_ROOM:
+                raise DiskReserve("the disk of the state folder is full: make room, it goes on by itself") from fault
+            raise
 
     options: Any = {
         "name": getattr(function, "__name__", "step"),
         "retries_allowed": True,
         "interval_seconds": 1.0,
-        "max_attempts": 5,
+        "max_attempts": TRIES,
         "backoff_rate": 3.0,
         "should_retry": lambda fault: isinstance(fault, Transient),
     }
-    outcome = DBOS.run_step(options, settled)
+    try:
+        outcome = DBOS.run_step(options, settled)
+    except DBOSMaxStepRetriesExceeded as fault:
+        raise Refused("Transient", f"gave up after {TRIES} tries: {fault.errors[-1]}") from fault
     if "reason" in outcome:
         raise Refused(str(outcome["family"]), str(outcome["reason"]))
     given: T = outcome["given"]

@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 
 from dicomnode import __version__
-from dicomnode.cli import backup, bench, catch_up, check, demo, models, processes, runs, studies
+from dicomnode.bench.app import app as bench_app
+from dicomnode.cli import backup, catch_up, check, demo, models, processes, runs, studies
 from dicomnode.cli.context import Opened
 from dicomnode.errors import NodeError
 
@@ -21,10 +22,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="A PACS-integrated DICOM node: studies in, AI findings out as DICOM SEG and SR. Not for clinical use.",
 )
-for part in (demo, processes, runs, check, catch_up, backup, bench):
+for part in (demo, processes, runs, check, catch_up, backup):
     part.add_to(app)
 app.add_typer(studies.app, name="studies", rich_help_panel="Studies and runs")
 app.add_typer(models.app, name="models", rich_help_panel="Models")
+app.add_typer(bench_app, name="bench", rich_help_panel="Care")
 
 
 def _on_version(wanted: bool) -> None:
