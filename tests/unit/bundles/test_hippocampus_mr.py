@@ -78,7 +78,7 @@ def test_slices_of_2_mm_are_read_too_and_the_mask_is_on_their_grid(network: torc
 
 
 def test_intensities_may_be_of_any_scale(network: torch.nn.Module) -> None:
-    array = array_of(ROWS[0]["image"])
+    array = array_of(ROWS[0]["image"]).astype(np.float32)
 
     one, other = (
         segmented(network, image_of(array * scale + shift, np.eye(4))) for scale, shift in ((1, 0), (40, 900))
