@@ -6,6 +6,7 @@ CPU; the network runs where `forward` puts it.
 """
 
 import json
+import pickle
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -157,6 +158,8 @@ def _weights(path: Path) -> Mapping[str, torch.Tensor]:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as fault:
         raise ModelFault(f"bundle {path.parent.parent.name} has no models/model.pt") from fault
+    except pickle.UnpicklingError as fault:
+        raise ModelFault(f"{path.name} of bundle {path.parent.parent.name} is not plain weights: {fault}") from fault
     for key in NESTED:
         if isinstance(weights, Mapping) and isinstance(weights.get(key), Mapping):
             return dict(weights[key])

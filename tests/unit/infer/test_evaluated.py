@@ -37,7 +37,7 @@ def test_an_unknown_age_is_outside(values: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(
     ("born", "inside"),
-    [("20200601", True), ("20180602", True), ("20180601", False), ("20230601", True), ("20230605", False)],
+    [("20200601", True), ("20180603", True), ("20180602", False), ("20230601", True), ("20230605", False)],
 )
 def test_the_birth_date_counts_where_the_age_is_missing(born: str, inside: bool) -> None:
     found = reasons_outside(CHILDREN, header(PatientBirthDate=born, StudyDate="20240602"))

@@ -1,0 +1,109 @@
+"""MONAI bundles as they come, loaded without their files in and out."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dicomnode.bundles.approval import version_of
+from dicomnode.errors import ModelFault
+from dicomnode.values import Classification, Segmentation
+from tests.bundles_made import (
+    asked,
+    bundle_made,
+    classification_toml,
+    model_loaded,
+    segmentation_toml,
+    zoo_postprocessing,
+)
+
+WEIGHTS = {"layer.weight": [[[[1.0]]]], "layer.bias": [0.0]}
+
+
+def test_a_yaml_bundle_runs_as_a_json_one(tmp_path: Path) -> None:
+    folder = bundle_made(tmp_path, "plain", "Threshold", postprocessing=zoo_postprocessing()).folder
+    config = folder / "configs" / "inference.json"
+    config.rename(config.with_suffix(".yaml"))  # JSON is YAML
+
+    answer = model_loaded(version_of(folder)).predict(asked(np.ones((2, 3, 4)))).answer
+
+    assert isinstance(answer, Segmentation)
+    assert answer.labels.all()
+    assert not (folder / "eval").exists()
+
+
+def test_weights_may_lie_below_a_key(tmp_path: Path) -> None:
+    folder = bundle_made(tmp_path, "mean", "Mean", dicom=classification_toml("mean")).folder
+    state = {name: torch.tensor(value) for name, value in WEIGHTS.items()}
+    torch.save({"epoch": 3, "state_dict": state}, folder / "models" / "model.pt")
+
+    answer = model_loaded(version_of(folder)).predict(asked(np.zeros((1, 2, 2)))).answer
+
+    assert isinstance(answer, Classification)
+    assert answer.scores[0].probability == 0.5
+
+
+def test_weights_that_would_run_code_are_refused(tmp_path: Path) -> None:
+    folder = bundle_made(tmp_path, "mean", "Mean", dicom=classification_toml("mean")).folder
+    torch.save(Path, folder / "models" / "model.pt")  # a class, which a pickle would import
+
+    with pytest.raises(ModelFault, match="not plain weights"):
+        model_loaded(version_of(folder))
+
+
+def test_a_bundle_without_weights_is_named(tmp_path: Path) -> None:
+    folder = bundle_made(tmp_path, "plain", "Threshold").folder
+    (folder / "models" / "model.pt").unlink()
+
+    with pytest.raises(ModelFault, match=r"bundle plain has no models/model\.pt"):
+        model_loaded(version_of(folder))
+
+
+def test_a_bundle_without_an_inference_config_is_named(tmp_path: Path) -> None:
+    folder = bundle_made(tmp_path, "plain", "Threshold").folder
+    (folder / "configs" / "inference.json").unlink()
+
+    with pytest.raises(ModelFault, match="has none of"):
+        model_loaded(version_of(folder))
+
+
+def test_pretrained_weights_are_not_fetched(tmp_path: Path) -> None:
+    network = {"_target_": "scripts.networks.Columns", "logits": [0.0, 1.0], "pretrained": True}
+    toml = classification_toml("plain", findings=["index = 1"])
+    folder = bundle_made(tmp_path, "plain", "Columns", dicom=toml, extra={"network_def": network}).folder
+
+    code = (folder / "scripts" / "networks.py").read_text()
+    fetching = 'def __init__(self, logits, pretrained):\n        assert not pretrained, "fetched"'
+    (folder / "scripts" / "networks.py").write_text(code.replace("def __init__(self, logits):", fetching))
+
+    assert model_loaded(version_of(folder)).bundle.folder == folder
+
+
+def test_a_grey_image_is_repeated_for_a_network_of_three_channels(tmp_path: Path) -> None:
+    folder = bundle_made(tmp_path, "mean", "Left", dicom=classification_toml("mean")).folder
+    metadata = {"version": "1", "network_data_format": {"inputs": {"image": {"num_channels": 3}}}}
+    (folder / "configs" / "metadata.json").write_text(json.dumps(metadata))
+    model = model_loaded(version_of(folder))
+    seen: list[tuple[int, ...]] = []
+    model.bundle.network.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape)))
+
+    model.predict(asked(np.ones((1, 4, 6))))
+
+    assert seen == [(1, 3, 6, 4)]
+
+
+@pytest.mark.parametrize("method", ["flips", "mc_dropout"])
+def test_a_segmentations_uncertainty_is_the_entropy_inside_each_label(tmp_path: Path, method: str) -> None:
+    more = f'[uncertainty]\nmethod = "{method}"\naxes = [0]'
+    toml = segmentation_toml("edge", more=more)
+    model = model_loaded(bundle_made(tmp_path, "edge", "Threshold", arguments={"level": 0.999}, dicom=toml))
+    voxels = np.zeros((3, 4, 5), np.float32)
+    voxels[1] = 1.0  # logit 1: probability sigmoid(1)
+
+    answer = model.predict(asked(voxels)).answer
+
+    p = 1 / (1 + np.exp(-1.0))
+    assert isinstance(answer, Segmentation)
+    assert answer.uncertainty == {1: pytest.approx(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)), abs=1e-3)}
