@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # dciodvfy, dcmqi: from pip
+PLACES = (str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin", "/usr/local/sbin")
+os.environ["PATH"] = os.pathsep.join(PLACES)  # dciodvfy and dcmqi are from pip, Orthanc lies in sbin
 
 PEERS = ("Orthanc", "storescu", "storescp", "echoscu", "findscu", "movescu", "dcmdump", "dsrdump", "dciodvfy")
 """Programs that a test marked `peers` needs where it names none: @pytest.mark.peers("Orthanc") names one."""
