@@ -142,7 +142,7 @@ install_node() {
   old=$(readlink "$root/current" 2>/dev/null || true)
   say "Building the new release; the node goes on meanwhile."
   mkdir -p "$release"
-  trap 'rm -rf "$release"' EXIT
+  trap "rm -rf '$release'" EXIT
   build "$release"
   set_up_account
   set_up_config
