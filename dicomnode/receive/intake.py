@@ -18,11 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from dicomnode.archive.files import STUDIES, instance_file, make_durable_folder, place, require_uid
 from dicomnode.archive.reading import read_header
 from dicomnode.errors import DiskReserve, NodeError
-from dicomnode.index.arrivals import Outcome, Received, Stored, received, record
+from dicomnode.index.arrivals import Outcome, Received, Stored, received
 from dicomnode.index.database import Index
+from dicomnode.index.group_commit import Recorder
 from dicomnode.receive.faults import SUCCESS, CommandMismatch, DiskFull, IndexBusy, InstanceTooLarge, status_of
 from dicomnode.receive.part10 import file_head
 from dicomnode.receive.refusals import Refusals
+from dicomnode.receive.transfers import Transfers
 
 INCOMING = "incoming"
 STALE_S = 86400.0
@@ -60,6 +62,8 @@ class Intake:
 
     def __init__(self, state: Path, index: Index, refusals: Refusals, limits: Limits) -> None:
         self.state, self.index, self.refusals, self.limits = state, index, refusals, limits
+        self.recorder = Recorder(index)
+        self.transfers = Transfers()
         self.folder = state / INCOMING
         make_durable_folder(self.folder)
         make_durable_folder(state / STUDIES)
@@ -182,12 +186,13 @@ class Incoming:
         target = self._intake.state / file
         try:
             place(self._temporary, target)
-            outcome = record(self._intake.index, self._with_place(arrival, file, digest))
+            outcome = self._intake.recorder.record(self._with_place(arrival, file, digest))
             target.stat()  # retention may have removed the study while the row was awaited
         except OSError as fault:
             raise _disk_fault(fault) from fault
         except SQLAlchemyError as fault:
             raise IndexBusy(f"the index could not be written ({type(fault).__name__})") from fault
+        self._intake.transfers.add(self.arrival.calling_ae, self.arrival.address, arrival.study_uid)
         if outcome is not Outcome.SAME:
             log.debug("receive.stored", sop_instance_uid=arrival.sop_instance_uid, outcome=outcome.value)
 

@@ -1,16 +1,21 @@
-"""The short way into the index leaves the same rows as the long one."""
+"""The short way into the index, and the shared one, leave the same rows as the long one."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.index.arrivals import Outcome, Received, Stored, enter, record
 from dicomnode.index.database import Index
+from dicomnode.index.group_commit import Recorder, _Ticket
 from dicomnode.index.next_instance import enter_next
 from dicomnode.index.schema import InstanceRow, ModelVersionRow, SeriesRow, StudyRow
 from dicomnode.values import Header
@@ -103,3 +108,34 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_long_way() -> None:
                 assert not enter_next(session.connection(), one)
 
         assert rows(opened) == before
+
+
+@settings(max_examples=25, deadline=None)
+@given(sequence=st.lists(arrivals, min_size=1, max_size=8))
+def test_arrivals_that_share_a_transaction_leave_the_same_rows_as_one_by_one(sequence: list[Received]) -> None:
+    with index() as together, index() as one_by_one:
+        expected = [record(one_by_one, one) for one in sequence]
+
+        assert Recorder(together)._together(sequence) == expected
+        assert rows(together) == rows(one_by_one)
+
+
+def test_arrivals_of_many_threads_are_all_recorded() -> None:
+    with index() as opened, ThreadPoolExecutor(8) as associations:
+        recorder = Recorder(opened)
+        outcomes = list(associations.map(recorder.record, [arrival(n, study=f"1.{n % 3}") for n in range(60)]))
+
+        assert outcomes == [Outcome.NEW] * 60
+        assert len(rows(opened)) == 60 + 2 * 3
+
+
+def test_an_arrival_that_cannot_be_written_harms_none_of_those_beside_it() -> None:
+    broken = replace(arrival(2), header=Header({"Rows": b"no text"}))  # type: ignore[dict-item]
+    with index() as opened:
+        tickets = [_Ticket(arrival(1)), _Ticket(broken), _Ticket(arrival(3))]
+        Recorder(opened)._serve(tickets)
+
+        assert [ticket.outcome for ticket in tickets] == [Outcome.NEW, None, Outcome.NEW]
+        assert isinstance(tickets[1].fault, SQLAlchemyError)
+        with pytest.raises(SQLAlchemyError):
+            Recorder(opened).record(broken)

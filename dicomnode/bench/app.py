@@ -1,0 +1,55 @@
+"""`dicomnode bench …`: measurements that a person can repeat."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from dicomnode.bench.tables import figures_table, print_surroundings, verdicts_table
+
+app = typer.Typer(no_args_is_help=True, help="Measure this machine: how fast studies come in, how soon results go out.")
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@app.command()
+def receive(
+    repeats: Annotated[int, typer.Option(min=1, help="Alternating repeats of each measurement.")] = 5,
+    instances: Annotated[int, typer.Option(min=4, help="Instances of one measurement, over all associations.")] = 200,
+    big: Annotated[bool, typer.Option("--big", help="Measure memory with a 500 MB instance instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Instances a second beside DCMTK's storescp and Orthanc; exit code 1 where a target is missed."""
+    reached = _big(as_json) if big else _receive(repeats, instances, as_json)
+    raise typer.Exit(0 if reached else 1)
+
+
+def _receive(repeats: int, instances: int, as_json: bool) -> bool:
+    from dicomnode.bench import receive as bench
+
+    console, progress = Console(), Console(stderr=True)
+    around = bench.surroundings()
+    found = bench.measure(repeats, instances, lambda what: progress.print(f"[dim]{what}[/dim]"))
+    judged = bench.verdicts(found)
+    if as_json:
+        console.print_json(json.dumps(bench.as_json(found, around)))
+    else:
+        print_surroundings(console, around)
+        console.print(figures_table(found, f"{instances} instances a measurement, median of {repeats} (range)"))
+        console.print(verdicts_table(judged))
+    return all(verdict.reached for verdict in judged)
+
+
+def _big(as_json: bool) -> bool:
+    from dicomnode.bench import big
+
+    console, peaks = Console(), big.measure()
+    if as_json:
+        console.print_json(json.dumps([vars(peak) | {"reached": peak.reached} for peak in peaks]))
+    for peak in peaks if not as_json else []:
+        console.print(
+            f"{peak.receiver}: peak {peak.peak_bytes / 1e6:.0f} MB resident for an instance of "
+            f"{peak.instance_bytes / 1e6:.0f} MB in {peak.seconds:.1f} s; target < {big.TARGET_BYTES / 1e6:.0f} MB: "
+            + ("reached" if peak.reached else "MISSED")
+        )
+    return all(peak.reached for peak in peaks)

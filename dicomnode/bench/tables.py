@@ -1,0 +1,42 @@
+"""What a bench prints."""
+
+from rich.console import Console
+from rich.table import Table
+
+from dicomnode.bench.receive import Figures, Verdict
+
+
+def print_surroundings(console: Console, around: dict[str, str]) -> None:
+    """What the figures depend on, one line each."""
+    for name, text in around.items():
+        console.print(f"[bold]{name}[/bold]: {text}", highlight=False, soft_wrap=True)
+
+
+def figures_table(found: list[Figures], title: str) -> Table:
+    """One row a cell, one column a receiver."""
+    names = list(dict.fromkeys(figures.receiver for figures in found))
+    table = Table(title=title)
+    for heading in ("setting", "image", "associations", *names):
+        table.add_column(heading)
+    for cell in dict.fromkeys(figures.cell for figures in found):
+        row = [_text(figures) for figures in found if figures.cell == cell]
+        table.add_row(cell.setting, f"{cell.side}×{cell.side}", str(cell.associations), *row)
+    return table
+
+
+def verdicts_table(judged: list[Verdict]) -> Table:
+    """One row a target and cell."""
+    table = Table(title="targets")
+    for heading in ("setting", "image", "associations", "receiver", "against", "ratio", "target", ""):
+        table.add_column(heading)
+    for verdict in judged:
+        cell, answer = verdict.cell, "reached" if verdict.reached else "MISSED"
+        where = (cell.setting, f"{cell.side}×{cell.side}", str(cell.associations))
+        ratios = (f"{verdict.ratio:.2f}", f"≥ {verdict.target:g}")
+        table.add_row(*where, verdict.receiver, verdict.peer, *ratios, answer)
+    return table
+
+
+def _text(figures: Figures) -> str:
+    slowest, fastest = min(figures.per_s), max(figures.per_s)
+    return f"{figures.median_per_s:.0f}/s ({slowest:.0f}-{fastest:.0f}), {figures.megabytes_per_s:.0f} MB/s"
