@@ -33,4 +33,4 @@ target=$source
 [ "$extra" = none ] || target="$source[$extra]"
 editable=()
 [ "$extra" != dev ] || editable=(--editable)
-pip install -q -c "$source/deploy/constraints.txt" "${editable[@]}" "$target"
+pip install -q --use-pep517 -c "$source/deploy/constraints.txt" "${editable[@]}" "$target"
