@@ -43,6 +43,10 @@ class Orthanc:
         """The JSON answer to a POST; bytes are sent as they are, anything else as JSON."""
         return json.loads(self._ask("POST", path, body if isinstance(body, bytes) else json.dumps(body).encode()))
 
+    def delete(self, instance_id: str) -> None:
+        """Remove one instance, by Orthanc's id."""
+        self._ask("DELETE", f"/instances/{instance_id}")
+
     def file(self, instance_id: str) -> bytes:
         """The DICOM file of one instance, by Orthanc's id."""
         return self._ask("GET", f"/instances/{instance_id}/file")
@@ -120,6 +124,7 @@ def orthanc(
     dicom_port, http_port = free_port(), free_port()
     written = _settings(folder, node_ae, node_port, stable_age_s)
     written |= {"DicomAet": ae_title, "DicomPort": dicom_port, "HttpPort": http_port, **(settings or {})}
+    dicom_port = int(str(written["DicomPort"]))
     (folder / "orthanc.json").write_text(json.dumps(written, indent=1))
     log = folder / "orthanc.log"
     with log.open("wb") as output:

@@ -22,7 +22,7 @@ from dicomnode.deliver.ledger import delivery
 from dicomnode.errors import NodeError
 from dicomnode.index.database import Index
 from dicomnode.index.schema import DeliveryRow, ResultRow
-from dicomnode.peers.associate import PATIENCE, Patience, association
+from dicomnode.peers.associate import association
 from dicomnode.peers.remote import Remote
 from dicomnode.peers.statuses import SUCCESS, answered, failure, is_warning
 from dicomnode.values import DeliveryStatus, Result
@@ -74,9 +74,7 @@ class _Tally:
     parked: list[str] = field(default_factory=list)
 
 
-def request_commitment(
-    index: Index, remote: Remote, results: Sequence[Result], *, hold_s: float = HOLD_S, patience: Patience = PATIENCE
-) -> str:
+def request_commitment(index: Index, remote: Remote, results: Sequence[Result], *, hold_s: float = HOLD_S) -> str:
     """Ask a peer to commit to results that it has stored (N-ACTION).
 
     The rows know the transaction before the request leaves, so that no report to it is unknown. What was asked for
@@ -97,7 +95,7 @@ def request_commitment(
     handlers = [(evt.EVT_N_EVENT_REPORT, _on_report(index, reported))]
     contexts = [build_context(StorageCommitmentPushModel)]
     try:
-        with association(remote, contexts, patience=patience, handlers=handlers) as opened:
+        with association(remote, contexts, handlers=handlers) as opened:
             _ask(opened, remote, _references(transaction_uid, asked))
             log.info("commitment.requested", destination=remote.name, transaction=transaction_uid, instances=len(asked))
             _hold(opened, reported, hold_s)

@@ -19,7 +19,7 @@ from dicomnode.deliver.store import contexts_for, is_accepted, store
 from dicomnode.errors import NodeError
 from dicomnode.index.database import Index
 from dicomnode.index.schema import ResultRow
-from dicomnode.peers.associate import PATIENCE, Patience, association
+from dicomnode.peers.associate import association
 from dicomnode.peers.remote import Remote
 from dicomnode.values import DeliveryStatus, Result
 
@@ -45,7 +45,6 @@ class Sender:
     index: Index
     state: Path
     remote: Remote
-    patience: Patience = PATIENCE
 
 
 def send(sender: Sender, result: Result) -> Sent:
@@ -83,7 +82,7 @@ def send_many(sender: Sender, results: Sequence[Result]) -> tuple[Sent | NodeErr
 def _send_waiting(sender: Sender, waiting: dict[str, Result]) -> dict[str, Sent | NodeError]:
     outcomes: dict[str, Sent | NodeError] = {}
     try:
-        with association(sender.remote, _contexts(waiting.values()), patience=sender.patience) as opened:
+        with association(sender.remote, _contexts(waiting.values())) as opened:
             for uid, result in waiting.items():
                 outcomes[uid] = _attempt(sender, opened, result)
     except NodeError as fault:
@@ -130,7 +129,7 @@ def _attempt(sender: Sender, opened: Association, result: Result) -> Sent | Node
     remote = sender.remote
     accepted = _accepted(sender, opened, result)
     try:
-        remark = store(opened, remote, accepted, sender.patience)
+        remark = store(opened, remote, accepted)
     except NodeError as fault:
         return _failed(sender, accepted, fault)
     status = DeliveryStatus.SENT if remote.peer.commitment else DeliveryStatus.STORED

@@ -12,7 +12,6 @@ from pynetdicom import build_context
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
-from dicomnode.peers.associate import PATIENCE, Patience
 from dicomnode.peers.faults import Aborted, NotAccepted
 from dicomnode.peers.remote import Remote
 from dicomnode.peers.statuses import DUPLICATE, SUCCESS, answered, failure, is_warning, words
@@ -34,7 +33,7 @@ def is_accepted(opened: Association, sop_class_uid: str, transfer_syntax_uid: st
     return bool(_accepted_forms(opened, sop_class_uid) & set(_forms(transfer_syntax_uid)))
 
 
-def store(opened: Association, remote: Remote, result: Result, patience: Patience = PATIENCE) -> str:
+def store(opened: Association, remote: Remote, result: Result) -> str:
     """Send one result.
 
     Returns:
@@ -50,7 +49,7 @@ def store(opened: Association, remote: Remote, result: Result, patience: Patienc
         raise Aborted(remote, "the sending of an earlier result")
     if not is_accepted(opened, result.sop_class_uid, result.transfer_syntax_uid):
         raise NotAccepted(remote, [result.sop_class_uid])
-    opened.dimse_timeout = patience.answer_s + result.path.stat().st_size / SLOWEST_BYTES_PER_S
+    opened.dimse_timeout = remote.peer.timeout_s + result.path.stat().st_size / SLOWEST_BYTES_PER_S
     answer = _answer(opened, result)
     status = answered(answer, remote, "C-STORE")
     if status == SUCCESS:

@@ -1,12 +1,12 @@
 """One association that we open, with time-outs, TLS and every way it can fail named."""
 
+import math
 import socket
 import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from pynetdicom import evt
@@ -26,19 +26,8 @@ Handler = tuple[Any, Callable[[Event], Any]]
 MAX_PDU_BYTES = 131072
 ACCEPTED = 0x00
 REJECTED_FOR_GOOD = 0x01
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long we wait for a peer, in seconds."""
-
-    connect_s: float = 10.0
-    associate_s: float = 30.0
-    answer_s: float = 60.0
-    """For each answer; a larger one where the request itself takes long."""
-
-
-PATIENCE = Patience()
+CONNECT_S = 10.0
+"""Longest wait for a connection, whatever the peer's own time-out."""
 
 
 @contextmanager
@@ -46,7 +35,7 @@ def association(
     remote: Remote,
     contexts: Sequence[PresentationContext],
     *,
-    patience: Patience = PATIENCE,
+    answer_s: float | None = None,
     handlers: Sequence[Handler] = (),
     roles: Sequence[Any] = (),
 ) -> Iterator[Association]:
@@ -55,7 +44,7 @@ def association(
     Args:
         remote: whom to call.
         contexts: what to propose; at least one is accepted when the block begins.
-        patience: time-outs.
+        answer_s: how long to wait for each answer; None for the peer's own time-out.
         handlers: what answers the peer's own requests on this association.
         roles: SCP/SCU role selection items, where our role is not the usual one (PS3.7 D.3.3.4).
 
@@ -65,10 +54,10 @@ def association(
     """
     begun_s = time.monotonic()
     connected: list[bool] = []
-    watching = [*handlers, (evt.EVT_CONN_OPEN, _noting(connected, patience))]
-    opened = _request(remote, contexts, patience, watching, roles)
+    watching = [*handlers, (evt.EVT_CONN_OPEN, _noting(connected, remote.peer.timeout_s))]
+    opened = _request(_caller(remote, answer_s), remote, contexts, watching, roles)
     if not opened.is_established:
-        raise _why_not(opened, remote, bool(connected), waited=time.monotonic() - begun_s >= patience.associate_s)
+        raise _why_not(opened, remote, bool(connected), waited=time.monotonic() - begun_s >= remote.peer.timeout_s)
     try:
         yield opened
     finally:
@@ -91,19 +80,25 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
+def _caller(remote: Remote, answer_s: float | None) -> Caller:
+    timeout_s = remote.peer.timeout_s
+    caller = Caller(remote.our_ae)
+    caller.connection_timeout, caller.acse_timeout = min(CONNECT_S, timeout_s), timeout_s
+    caller.dimse_timeout = answer_s or timeout_s
+    caller.network_timeout = 2 * caller.dimse_timeout
+    return caller
+
+
 def _request(
+    caller: Caller,
     remote: Remote,
     contexts: Sequence[PresentationContext],
-    patience: Patience,
     handlers: list[Handler],
     roles: Sequence[Any],
 ) -> Association:
-    ae = Caller(remote.our_ae)
-    ae.connection_timeout, ae.acse_timeout = patience.connect_s, patience.associate_s
-    ae.dimse_timeout, ae.network_timeout = patience.answer_s, 2 * patience.answer_s
     tls = remote.tls
     try:
-        return ae.associate(
+        return caller.associate(
             remote.peer.host,
             remote.peer.port,
             contexts=list(contexts),
@@ -113,18 +108,20 @@ def _request(
             evt_handlers=handlers,
             ext_neg=list(roles),
         )
-    except OSError as fault:
+    except socket.gaierror as fault:
         raise NoAnswer(remote, f"its host name is not known here ({fault.strerror})") from fault
+    except OSError as fault:
+        raise NoAnswer(remote, f"no socket could be opened here ({fault.strerror})") from fault
 
 
-def _noting(connected: list[bool], patience: Patience) -> Callable[[Event], None]:
+def _noting(connected: list[bool], send_s: float) -> Callable[[Event], None]:
     """A handler that notes the connection, ends Nagle's wait on it, and bounds a send that nobody reads."""
 
     def on_connected(event: Event) -> None:
         connected.append(True)
         opened = event.assoc.dul.socket.socket
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(patience.answer_s) or 1, 0))
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", math.ceil(send_s), 0))
 
     return on_connected
 
@@ -145,7 +142,9 @@ def _why_not(opened: Association, remote: Remote, connected: bool, *, waited: bo
 def _why_unreachable(remote: Remote) -> NoAnswer | Untrusted:
     """Connect once more by hand, only to learn why it fails."""
     try:
-        with socket.create_connection((remote.peer.host, remote.peer.port), timeout=PATIENCE.connect_s) as plain:
+        with socket.create_connection(
+            (remote.peer.host, remote.peer.port), timeout=min(CONNECT_S, remote.peer.timeout_s)
+        ) as plain:
             if remote.tls:
                 tls_context(remote.tls).wrap_socket(plain, server_hostname=remote.peer.host).close()
     except ssl.SSLCertVerificationError as fault:

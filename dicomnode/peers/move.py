@@ -7,12 +7,12 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_context
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as StudyRootMove
 
-from dicomnode.peers.associate import Patience, association
+from dicomnode.peers.associate import association
 from dicomnode.peers.faults import Aborted
 from dicomnode.peers.remote import Remote
 from dicomnode.peers.statuses import PENDING, SUCCESS, answered, failure, is_warning
 
-PATIENCE = Patience(answer_s=900.0)
+ANSWER_S = 900.0
 """A peer may say nothing until the last instance is through."""
 
 
@@ -48,7 +48,7 @@ def _move(remote: Remote, level: str, keys: dict[str, str]) -> Moved:
     for keyword, value in keys.items():
         setattr(query, keyword, value)
     context = build_context(StudyRootMove, [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
-    with association(remote, [context], patience=PATIENCE) as opened:
+    with association(remote, [context], answer_s=ANSWER_S) as opened:
         for answer, identifier in opened.send_c_move(query, remote.our_ae, StudyRootMove):
             status = answered(answer, remote, "C-MOVE")
             if status == SUCCESS or is_warning(status):

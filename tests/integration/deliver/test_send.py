@@ -15,14 +15,12 @@ from dicomnode.deliver.outbox import OutboxDamaged, post, read_unchanged
 from dicomnode.deliver.send import Sender, Sent, send, send_many
 from dicomnode.deliver.status import open_deliveries
 from dicomnode.index.database import Index
-from dicomnode.peers.associate import Patience
 from dicomnode.peers.faults import Aborted, BusyPeer, Failed, NoAnswer, NotAccepted, Rejected
 from dicomnode.values import DeliveryStatus, Result, Role
 from tests.peers_made import Pacs, peer, remote_at, silent_port
 from tests.results_made import EXPLICIT, RUN, SEG, SR_3D, SR_PLAIN, mask, outbox_object, report
 
 IMPLICIT, RLE, DEFLATED = str(ImplicitVRLittleEndian), str(RLELossless), str(DeflatedExplicitVRLittleEndian)
-IMPATIENT = Patience(connect_s=1, associate_s=1, answer_s=1)
 
 
 def posted(index: Index, state: Path, *datasets: Dataset) -> tuple[Result, ...]:
@@ -150,7 +148,7 @@ def test_a_peer_that_is_down_is_worth_another_try(tmp_path: Path, index: Index) 
 def test_a_peer_that_takes_the_connection_and_says_nothing_is_given_up_in_time(tmp_path: Path, index: Index) -> None:
     (seg,) = posted(index, tmp_path, mask())
     with silent_port() as port, pytest.raises(NoAnswer, match="too long"):
-        send(Sender(index, tmp_path, remote_at(port), IMPATIENT), seg)
+        send(Sender(index, tmp_path, remote_at(port, timeout_s=1)), seg)
 
 
 def test_a_peer_that_rejects_us_for_good_is_not_asked_for_ever(tmp_path: Path, index: Index) -> None:
@@ -162,8 +160,8 @@ def test_a_peer_that_rejects_us_for_good_is_not_asked_for_ever(tmp_path: Path, i
 def test_an_abort_and_a_silence_after_the_data_are_worth_another_try(tmp_path: Path, index: Index) -> None:
     (seg,) = posted(index, tmp_path, mask())
     for pacs in (Pacs(abort_on_store=True), Pacs(answers_after_s=2.5)):
-        with peer(pacs) as remote, pytest.raises(Aborted, match="C-STORE"):
-            send(Sender(index, tmp_path, remote, IMPATIENT), seg)
+        with peer(pacs, timeout_s=1) as remote, pytest.raises(Aborted, match="C-STORE"):
+            send(Sender(index, tmp_path, remote), seg)
 
 
 def test_a_damaged_result_never_leaves(tmp_path: Path, index: Index) -> None:

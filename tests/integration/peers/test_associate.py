@@ -14,7 +14,7 @@ from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
 from dicomnode.config.tables import Config, Peer, Receive, Tls
 from dicomnode.errors import ConfigFault
-from dicomnode.peers.associate import PATIENCE, Patience, association
+from dicomnode.peers.associate import association
 from dicomnode.peers.echo import echo
 from dicomnode.peers.faults import Aborted, BusyPeer, NoAnswer, NotAccepted, Rejected, Untrusted
 from dicomnode.peers.remote import Remote, remote
@@ -34,11 +34,11 @@ def test_a_peer_that_is_there_answers_and_shows_what_it_accepts() -> None:
 
 
 def test_our_associations_send_at_once_and_bound_what_nobody_reads() -> None:
-    with peer(Pacs()) as remote, association(remote, ECHO) as opened:
+    with peer(Pacs(), timeout_s=7.5) as remote, association(remote, ECHO) as opened:
         connection = opened.dul.socket.socket
 
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
-        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16)[0] == 60
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16)[0] == 8
 
 
 def test_an_association_is_released_also_when_the_block_fails() -> None:
@@ -70,7 +70,7 @@ def test_an_unknown_host_name_is_named() -> None:
 def test_a_silent_peer_is_given_up_in_time() -> None:
     begun_s = time.monotonic()
     with silent_port() as port, pytest.raises(NoAnswer, match="took too long to negotiate"):
-        open_and_close(remote_at(port), patience=Patience(associate_s=0.5))
+        open_and_close(remote_at(port, timeout_s=0.5))
 
     assert time.monotonic() - begun_s < 5
 
@@ -163,10 +163,8 @@ def test_an_unreadable_certificate_is_a_fault_of_the_configuration(authority: Pa
         echo(remote_at(104, tls=missing))
 
 
-def open_and_close(
-    remote: Remote, contexts: Sequence[PresentationContext] = ECHO, patience: Patience = PATIENCE
-) -> None:
-    with association(remote, contexts, patience=patience):
+def open_and_close(remote: Remote, contexts: Sequence[PresentationContext] = ECHO) -> None:
+    with association(remote, contexts):
         pass
 
 
