@@ -6,12 +6,15 @@ import time
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from dicomnode.audit import AuditTrail
 from dicomnode.index.database import Index
 from dicomnode.index.schema import RefusalRow
 
 QUIET_S = 10.0
 """The same refusal is written once in so long, so that a sender in a loop cannot fill the index."""
 REMEMBERED = 1000
+SECURITY = {"reject", "closed"}
+"""Refused before any instance came: told to the audit trail too."""
 
 log = structlog.get_logger()
 
@@ -19,8 +22,8 @@ log = structlog.get_logger()
 class Refusals:
     """The list of refusals; thread-safe."""
 
-    def __init__(self, index: Index) -> None:
-        self._index = index
+    def __init__(self, index: Index, trail: AuditTrail | None = None) -> None:
+        self._index, self._trail = index, trail
         self._seen: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
 
@@ -36,14 +39,20 @@ class Refusals:
             reason=reason,
             sop_instance_uid=sop_instance_uid,
         )
-        row = RefusalRow(
-            at_s=time.time(),
-            calling_ae=calling_ae[:16],
-            address=address[:64],
-            sop_instance_uid=sop_instance_uid[:64],
-            status=status,
-            reason=reason,
+        if self._trail and status in SECURITY:
+            self._trail.refused(calling_ae=calling_ae, address=address, reason=reason)
+        self._keep(
+            RefusalRow(
+                at_s=time.time(),
+                calling_ae=calling_ae[:16],
+                address=address[:64],
+                sop_instance_uid=sop_instance_uid[:64],
+                status=status,
+                reason=reason,
+            )
         )
+
+    def _keep(self, row: RefusalRow) -> None:
         try:
             with self._index.transaction() as session:
                 session.add(row)
