@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,15 +24,27 @@ from dicomnode.values import Header
 OUR_DEVICE = "1.2.9"
 
 
-@contextmanager
-def index() -> Iterator[Index]:
+@cache
+def empty_index() -> bytes:
+    """The file of a migrated index that knows one model version."""
     with TemporaryDirectory() as folder:
-        opened = Index(f"sqlite:///{Path(folder) / 'index.sqlite'}")
+        file = Path(folder) / "index.sqlite"
+        opened = Index(f"sqlite:///{file}")
         opened.migrate()
         with opened.transaction() as session:
             version = ModelVersionRow(digest="d", name="m", version="1", device_uid=OUR_DEVICE)
             version.approved_by, version.approved_s = "someone", 1.0
             session.add(version)
+        opened.close()
+        return file.read_bytes()
+
+
+@contextmanager
+def index() -> Iterator[Index]:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "index.sqlite"
+        file.write_bytes(empty_index())
+        opened = Index(f"sqlite:///{file}")
         yield opened
         opened.close()
 
