@@ -61,7 +61,7 @@ def run_engine(config: Config, index: Index, stop: threading.Event) -> None:
             heart.ready(f"{len(config.routes)} route(s), {len(config.peers)} peer(s)")
             while not stop.wait(TICK_S):
                 engine.tick(time.time())
-            engine.close()
+        durable.leave()
 
 
 class Engine:
@@ -86,10 +86,6 @@ class Engine:
             self._slow_s = now_s
             self._apply_pauses()
             close_runs(self._index)
-
-    def close(self) -> None:
-        """Stop asking peers."""
-        self._watch.close()
 
     def _decide(self, study_key: int, ready: Ready, now_s: float) -> None:
         patience_s = SLOW_TICK_S if ready is not Ready.CAP else 0.0

@@ -35,13 +35,12 @@ def run_gpu(config: Config, index: Index, stop: threading.Event, *, number: int,
     with Predictor(config.infer) as predictor:
         register(Stages(config, index, Device(_build, predictor)))
         queues = [GPU_STAT if stat else GPU]
-        with (
-            durable.executor(config.engine_url, config.node.state, name, queues, known_queues(config)),
-            Heart(index, name) as heart,
-        ):
-            _warm(config, index, predictor)
-            heart.ready("analyses one run at a time")
-            stop.wait()
+        with durable.executor(config.engine_url, config.node.state, name, queues, known_queues(config)):
+            with Heart(index, name) as heart:
+                _warm(config, index, predictor)
+                heart.ready("analyses one run at a time")
+                stop.wait()
+            durable.leave()
 
 
 def _warm(config: Config, index: Index, predictor: Predictor) -> None:
