@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -57,6 +58,7 @@ def root(
 
 def main() -> None:
     """Run a command; a fault that the node can name is printed without a traceback, exit code 2."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is for answers
     try:
         app()
     except NodeError as fault:
