@@ -14,6 +14,9 @@ os.environ["PATH"] = os.pathsep.join(PLACES)  # dciodvfy and dcmqi are from pip,
 PEERS = ("Orthanc", "storescu", "storescp", "echoscu", "findscu", "movescu", "dcmdump", "dsrdump", "dciodvfy")
 """Programs that a test marked `peers` needs where it names none: @pytest.mark.peers("Orthanc") names one."""
 
+PYNETDICOM = frozenset({"storescu", "storescp", "echoscu", "findscu", "movescu", "getscu", "qrscp"})
+"""Scripts that pynetdicom installs under the names of DCMTK's programs: a peer is not ourselves."""
+
 
 def missing_peers(item: pytest.Item) -> list[str]:
     """Programs that a test marked `peers` needs and this machine lacks."""
@@ -21,7 +24,12 @@ def missing_peers(item: pytest.Item) -> list[str]:
     if not marks:
         return []
     named = {str(name) for mark in marks for name in mark.args} or set(PEERS)
-    return sorted(name for name in named if shutil.which(name) is None)
+    return sorted(name for name in named if not _is_installed(name))
+
+
+def _is_installed(name: str) -> bool:
+    found = shutil.which(name)
+    return found is not None and (Path(found).parent != BIN or name not in PYNETDICOM)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
