@@ -266,6 +266,7 @@ def add_result(here: Node, series_uid: str) -> None:
         result = ResultRow(
             sop_instance_uid=uid("sr"), run_key="r", role="SR", sop_class_uid="1.2", file="f", digest="d"
         )
-        result.series_uid, result.study_uid, result.transfer_syntax_uid = "d", series_uid, uid("first"), "1.2"
+        result.series_uid, result.study_uid, result.transfer_syntax_uid = series_uid, uid("first"), "1.2"
+        result.digest = "d"
         result.created_s = 1.0
         session.add(result)
