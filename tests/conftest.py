@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-PLACES = (str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin", "/usr/local/sbin")
-os.environ["PATH"] = os.pathsep.join(PLACES)  # dciodvfy and dcmqi are from pip, Orthanc lies in sbin
+BIN = Path(sys.executable).parent
+HERE = [place for place in os.environ["PATH"].split(os.pathsep) if Path(place) != BIN]
+PLACES = (*HERE, "/usr/sbin", "/usr/local/sbin", str(BIN))
+os.environ["PATH"] = os.pathsep.join(PLACES)  # Orthanc lies in sbin; dciodvfy and dcmqi are from pip, after DCMTK
 
 PEERS = ("Orthanc", "storescu", "storescp", "echoscu", "findscu", "movescu", "dcmdump", "dsrdump", "dciodvfy")
 """Programs that a test marked `peers` needs where it names none: @pytest.mark.peers("Orthanc") names one."""
