@@ -16,6 +16,8 @@ from dicomnode import __version__
 from dicomnode.bench import dcmtk
 from dicomnode.errors import ConfigFault
 
+LOOPBACK_ONLY = Path(__file__).parents[2] / "tests" / "loopback_only.c"
+"""Of a clone of the repository; without it, and a compiler, the peers are left out."""
 START_S, STOP_S = 60.0, 15.0
 AE_TITLE = "BENCH"
 DICOMNODE = [sys.executable, "-m", "dicomnode"]
@@ -92,9 +94,10 @@ def available() -> dict[str, Start]:
         "dicomnode": lambda folder, variables: node(folder, variables, fast=False),
         "dicomnode, fast": lambda folder, variables: node(folder, variables, fast=True),
     }
-    if dcmtk.program("storescp") and shutil.which("cc"):
+    contained = shutil.which("cc") and LOOPBACK_ONLY.is_file()
+    if dcmtk.program("storescp") and contained:
         found["storescp"] = storescp
-    if orthanc_program() and shutil.which("cc"):
+    if orthanc_program() and contained:
         found["Orthanc"] = orthanc
     return found
 
@@ -159,6 +162,5 @@ def _free_port() -> int:
 def _loopback_only(folder: Path) -> Path:
     """A library to preload: Orthanc and storescp know no bind address, and a bench opens no port to the network."""
     built = folder / "loopback_only.so"
-    source = Path(__file__).with_name("loopback_only.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", built, source, "-ldl"], check=True, timeout=60)
+    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", built, LOOPBACK_ONLY, "-ldl"], check=True, timeout=60)
     return built

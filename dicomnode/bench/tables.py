@@ -1,9 +1,15 @@
 """What a bench prints."""
 
+import statistics
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.table import Table
 
 from dicomnode.bench.receive import Figures, Verdict
+
+if TYPE_CHECKING:
+    from dicomnode.bench.turnaround import Turnaround
 
 
 def print_surroundings(console: Console, around: dict[str, str]) -> None:
@@ -34,6 +40,21 @@ def verdicts_table(judged: list[Verdict]) -> Table:
         where = (cell.setting, f"{cell.side}×{cell.side}", str(cell.associations))
         ratios = (f"{verdict.ratio:.2f}", f"≥ {verdict.target:g}")
         table.add_row(*where, verdict.receiver, verdict.peer, *ratios, answer)
+    return table
+
+
+def turnaround_table(found: list["Turnaround"]) -> Table:
+    """One row a study, and the median."""
+    table = Table(title="seconds from the last image received to the last result stored in the PACS")
+    for heading in ("study", "in all", "model alone", "settle_s", "the node's part", "stages"):
+        table.add_column(heading)
+    for number, one in enumerate(found, 1):
+        stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in one.seconds.items())
+        table.add_row(
+            str(number), f"{one.total_s:.2f}", f"{one.forward_s:.2f}", f"{one.settle_s:g}", f"{one.net_s:.2f}", stages
+        )
+    nets = [one.net_s for one in found]
+    table.add_row("median", "", "", "", f"{statistics.median(nets):.2f} ({min(nets):.2f}-{max(nets):.2f})", "")
     return table
 
 
