@@ -91,6 +91,19 @@ class Raises(Threshold):
         return super().forward(x)
 
 
+class Greedy(Threshold):
+    """Asks an accelerator for more than there is, for more than so many voxels at once."""
+
+    def __init__(self, voxels):
+        super().__init__()
+        self.voxels = voxels
+
+    def forward(self, x):
+        if x.is_cuda and x.numel() > self.voxels:
+            torch.empty(1 << 44, dtype=torch.uint8, device=x.device)
+        return super().forward(x)
+
+
 class Hungry(Threshold):
     """Runs out of memory above so many voxels at once."""
 

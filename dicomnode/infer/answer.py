@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dicomnode.bundles.dicom_toml import Kind
+from dicomnode.errors import ModelFault
 from dicomnode.infer.bundle import Bundle
 from dicomnode.infer.classify import classification, saliency_map, withheld
 from dicomnode.infer.domain import Domain, load_domain
@@ -28,8 +29,7 @@ class Model:
 
     def __init__(self, bundle: Bundle, forward: Forward, note: str = "") -> None:
         self.bundle, self.forward, self.note = bundle, forward, note
-        check = bundle.dicom.domain.check
-        self.domain: Domain | None = load_domain(bundle.folder / check) if check else None
+        self.domain = _learnt(bundle)
 
     def predict(self, ask: Ask) -> Prediction:
         """The answer for one volume.
@@ -97,6 +97,17 @@ class Model:
     ) -> Prediction:
         told = tuple(filter(None, (self.note, *self.forward.notes, *notes)))
         return Prediction(answer, domain, str(self.forward.on), clock.seconds, told)
+
+
+def _learnt(bundle: Bundle) -> Domain | None:
+    """The learnt domain check that the bundle names; it must be one of its own files, which are under the digest."""
+    check = bundle.dicom.domain.check
+    if check is None:
+        return None
+    path = (bundle.folder / check).resolve()
+    if not path.is_file() or not path.is_relative_to(bundle.folder.resolve()):
+        raise ModelFault(f"bundle {bundle.folder.name} names the domain check {check}, and holds no such file")
+    return load_domain(path)
 
 
 @dataclass(frozen=True)

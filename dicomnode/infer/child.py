@@ -4,6 +4,7 @@ Started by `worker`, never by a person. It knows no patient: voxels and their ge
 prediction goes out.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -37,7 +38,12 @@ def main() -> None:
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when the node's ends (prctl(2)); at once if it already has."""
+    """Have the kernel kill this process when the node's ends (prctl(2)); at once if it already has.
+
+    Where the machine runs out of memory, this process goes before those that receive and send.
+    """
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("the node is gone")

@@ -165,6 +165,7 @@ class _Process:
             self._popen = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 text=True, errors="replace", pass_fds=(theirs.fileno(),), env=_environment(threads),
+                process_group=0,  # Ctrl-C is for the node, which ends its processes itself
             )  # fmt: skip
         except OSError as fault:
             self._fault = fault

@@ -94,6 +94,31 @@ def test_a_grey_image_is_repeated_for_a_network_of_three_channels(tmp_path: Path
     assert seen == [(1, 3, 6, 4)]
 
 
+def test_what_a_bundle_brings_for_its_own_runs_is_left_alone(tmp_path: Path) -> None:
+    extra = {
+        "dataset": {"_target_": "Dataset", "data": "$[{'image': i} for i in glob.glob('/nothing/*')]"},
+        "dataloader": {"_target_": "no.such.DataLoader", "dataset": "@dataset"},
+        "handlers": [{"_target_": "CheckpointLoader", "load_path": "/nothing/model.pt"}],
+        "evaluator": {"_target_": "SupervisedEvaluator", "network": "@network", "val_handlers": "@handlers"},
+        "run": ["$@evaluator.run()"],
+    }
+    model = bundle_made(tmp_path, "zoo", "Threshold", postprocessing=zoo_postprocessing(), extra=extra)
+
+    answer = model_loaded(model).predict(asked(np.ones((2, 3, 4)))).answer
+
+    assert isinstance(answer, Segmentation)
+    assert answer.labels.all()
+
+
+@pytest.mark.parametrize("check", ["models/domain.npz", "../domain.npz"])
+def test_a_domain_check_must_be_a_file_of_the_bundle(tmp_path: Path, check: str) -> None:
+    (tmp_path / "domain.npz").write_bytes(b"")
+    toml = classification_toml("left", more=f'[domain]\ncheck = "{check}"')
+
+    with pytest.raises(ModelFault, match="holds no such file"):
+        model_loaded(bundle_made(tmp_path, "left", "Left", dicom=toml))
+
+
 @pytest.mark.parametrize("method", ["flips", "mc_dropout"])
 def test_a_segmentations_uncertainty_is_the_entropy_inside_each_label(tmp_path: Path, method: str) -> None:
     more = f'[uncertainty]\nmethod = "{method}"\naxes = [0]'
