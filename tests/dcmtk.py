@@ -43,8 +43,8 @@ def dcmqrscp(
 
 
 @contextmanager
-def served(command: list[str], folder: Path, port: int) -> Iterator[Path]:
-    """A server program that listens on a port of loopback alone until the block ends; gives its log."""
+def served(command: list[str], folder: Path, port: int) -> Iterator[int]:
+    """A server program that listens on a port of loopback alone until the block ends; gives its process id."""
     preload = loopback_only(folder)
     log = folder / f"{Path(command[0]).name}.log"
     with log.open("wb") as output:
@@ -57,7 +57,7 @@ def served(command: list[str], folder: Path, port: int) -> Iterator[Path]:
         )
     try:
         _wait_until_open(port, process, log)
-        yield log
+        yield process.pid
     finally:
         stop(process)
 

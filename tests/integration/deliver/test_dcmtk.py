@@ -1,5 +1,8 @@
 """Delivery to DCMTK's receivers: a real report to one that knows Comprehensive SR alone."""
 
+import os
+import signal
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -9,16 +12,19 @@ from pydicom import dcmread
 from dicomnode.deliver.fallback import fallback_of
 from dicomnode.deliver.outbox import OutboxObject, post
 from dicomnode.deliver.send import Sender, send
+from dicomnode.deliver.store import contexts_for, store
 from dicomnode.encode.context import Encoded
 from dicomnode.encode.door.dciodvfy import findings, validator_path
 from dicomnode.encode.results import to_bytes
 from dicomnode.index.database import Index
+from dicomnode.peers.associate import association
+from dicomnode.peers.faults import Aborted
 from dicomnode.values import DeliveryStatus, Role
 from tests.dcmtk import served
 from tests.integration.encode.test_validators import ANSWERS
 from tests.orthanc import free_port, require_program
 from tests.peers_made import remote_at
-from tests.results_made import RUN, SR_PLAIN, mask, outbox_object
+from tests.results_made import EXPLICIT, RUN, SEG, SR_PLAIN, mask, outbox_object
 
 PLAIN_REPORTS_ONLY = """\
 [[TransferSyntaxes]]
@@ -90,3 +96,21 @@ def test_a_plain_receiver_takes_every_result(tmp_path: Path, index: Index) -> No
 
     (file,) = received.iterdir()
     assert dcmread(file) == dcmread(seg.path)
+
+
+@pytest.mark.peers("storescp", "cc")
+def test_a_receiver_that_hangs_while_it_receives_is_given_up_in_time(tmp_path: Path, index: Index) -> None:
+    port = free_port()
+    (seg,) = post(index, tmp_path, RUN, ["pacs"], [outbox_object(mask(frames=2_000_000), Role.SEG)])  # 16 MB
+    remote = remote_at(port, timeout_s=1)
+    command = [require_program("storescp"), "-od", str(tmp_path), str(port)]
+    with served(command, tmp_path, port) as pid, association(remote, contexts_for(SEG, EXPLICIT)) as opened:
+        os.kill(pid, signal.SIGSTOP)
+        begun_s = time.monotonic()
+        try:
+            with pytest.raises(Aborted):
+                store(opened, remote, seg)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    assert time.monotonic() - begun_s < 30
