@@ -32,7 +32,7 @@ def segmentation(context: Context, volume: Volume, labels: NDArray[np.uint8], re
 
     Source: PS3.3 A.51, C.8.20.
     """
-    numbered = np.zeros(256, np.uint8)
+    numbered, measures = np.zeros(256, np.uint8), _measures(context, volume)
     for region in regions.found:
         numbered[region.structure.segment.index] = region.number
     seg: Dataset = SegmentationObject(
@@ -40,7 +40,7 @@ def segmentation(context: Context, volume: Volume, labels: NDArray[np.uint8], re
         pixel_array=in_source_order(numbered[labels], volume, context.sources.headers),
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[_described(context, region) for region in regions.found],
-        pixel_measures=_measures(context, volume),
+        pixel_measures=measures,
         omit_empty_frames=True,
         transfer_syntax_uid=ExplicitVRLittleEndian,
         content_label="AI_RESULT",
@@ -49,6 +49,7 @@ def segmentation(context: Context, volume: Volume, labels: NDArray[np.uint8], re
     )
     seg.ContentCreatorName = ""  # type 2; no person made it
     settle(seg, context)
+    seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = measures  # highdicom makes the gap of one slice 1 mm
     _settle_dimensions(seg, context)
     return seg
 

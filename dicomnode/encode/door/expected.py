@@ -42,6 +42,13 @@ class Expected:
         }
         return received | ours
 
+    @cached_property
+    def received_uids(self) -> set[str]:
+        """UIDs that were given to us: theirs to answer for."""
+        frames_of_reference = {i.header.text("FrameOfReferenceUID") for i in self.instances.values()}
+        series = {i.series_uid for i in self.instances.values()}
+        return {self.run.study.study_uid, *series, *frames_of_reference, *self.instances}
+
     def header_of(self, uid: str) -> Header | None:
         """Index header of a received instance."""
         instance = self.instances.get(uid)

@@ -19,6 +19,7 @@ from tests.unit.encode.examples import (
     MADE_AT,
     SEGMENTS,
     Example,
+    figures_of,
     node_of,
     run_of,
     seg_places,
@@ -169,3 +170,17 @@ def test_encoding_again_gives_the_same_bytes(tmp_path: Path) -> None:
 
     assert [one.role for one in first.made] == [Role.SEG, Role.SR]
     assert [to_bytes(one) for one in first.made] == [to_bytes(one) for one in second.made]
+
+
+def test_one_slice_alone_is_as_thick_as_the_volume_says(tmp_path: Path) -> None:
+    images = mr_series(slices=1, spacing_mm=10.0)
+    study, series = stored(images, tmp_path)
+    volume = stacked(images, series)
+    volume.affine_lps[:3, 2] = (0, 0, 10.0)
+    labels = np.zeros((1, 6, 8), np.uint8)
+    labels[0, 1:3, 1:3] = 1
+
+    made = encode_results(run_of(study), series, volume, segmented(labels), SEGMENTS, node_of(tmp_path), MADE_AT)
+
+    assert figures_of(made[1].dataset, "Volume") == [0.04]  # 4 voxels of 1 × 1 × 10 mm
+    assert faults_of(Expected(made, run_of(study), SEGMENTS, series)) == []

@@ -17,7 +17,7 @@ from dicomnode.encode.door.expected import Expected
 from dicomnode.encode.door.items import children, groups, tree
 from dicomnode.errors import DoorFault
 from dicomnode.values import Predecessor, Role
-from tests.phantom import mr_series, uid
+from tests.phantom import Subject, mr_series, uid
 from tests.unit.encode.examples import (
     SEGMENTS,
     Example,
@@ -291,3 +291,15 @@ def test_what_we_encode_passes(answer: str, tmp_path: Path) -> None:
     }[answer]()
 
     require_valid(one.made, one.run, one.series, one.rules)
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI", "ignore:The value length")
+def test_what_is_wrong_with_the_source_is_not_held_against_the_result(tmp_path: Path) -> None:
+    images = mr_series(subject=Subject(patient_id=""))
+    for number, image in enumerate(images):
+        image["SOPInstanceUID"]._value = f"1.2.999.0{number}.5"  # a component with a leading zero
+        image.file_meta["MediaStorageSOPInstanceUID"]._value = f"1.2.999.0{number}.5"
+
+    example = segmentation_results(images, tmp_path)
+
+    assert faults_of(Expected(example.made, example.run, example.rules, example.series)) == []
