@@ -9,6 +9,7 @@ from typing import Protocol, TypedDict
 
 import structlog
 
+from dicomnode.audit import AuditTrail
 from dicomnode.bundles.approval import approved
 from dicomnode.bundles.dicom_toml import DicomToml, load_dicom_toml
 from dicomnode.config.tables import Config, ModelSetting
@@ -143,8 +144,13 @@ class Stages:
         except Permanent as fault:
             park(self.index, result_uid, destination, str(fault))
         else:
+            self._tell_sent(destination, result.study_uid)
             return "sent" if sent.status is DeliveryStatus.SENT else ""
         return ""
+
+    def _tell_sent(self, destination: str, study_uid: str) -> None:
+        peer = self.config.peers[destination]
+        AuditTrail.of(self.config).sent(called_ae=peer.ae_title, address=peer.host, study_uid=study_uid)
 
     def ask_commitment(self, destination: str) -> None:
         """Ask a destination to commit what it stored and was not asked for; a failure is asked again later."""

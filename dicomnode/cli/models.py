@@ -1,7 +1,6 @@
 """`dicomnode models`: which bundles are there, and which of them may run."""
 
 import datetime
-import getpass
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from dicomnode.audit import AuditTrail, login_name
 from dicomnode.bundles.approval import approve as approve_bundle
 from dicomnode.bundles.approval import revoke as revoke_bundle
 from dicomnode.bundles.approval import version_of
@@ -88,8 +88,9 @@ def approve(
 ) -> None:
     """Allow a bundle to run, exactly as its files are now. It is code: read it first."""
     opened: Opened = ctx.obj
-    person = by or getpass.getuser()
+    person = by or login_name()
     version = approve_bundle(opened.index, bundle_folder(opened.config.infer.folder, name), person)
+    AuditTrail.of(opened.config).approved(by=person, model=version.name, digest=version.digest)
     typer.echo(f"{version.name} {version.version} may run: approved by {person}, digest {version.digest}")
 
 
@@ -101,6 +102,8 @@ def revoke(ctx: typer.Context, name: Name) -> None:
     if not digests:
         typer.echo(f"no version of {name} was approved", err=True)
         raise typer.Exit(1)
+    for digest in digests:
+        AuditTrail.of(opened.config).approved(by=login_name(), model=name, digest=digest, approved=False)
     typer.echo(f"{name}: approval of {len(digests)} version(s) revoked")
 
 
