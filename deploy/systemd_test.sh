@@ -44,18 +44,16 @@ if [ ! -d "$wheels" ]; then
 fi
 
 say "a copy of the repository, and install.sh without a network"
-rm -rf "$rootfs/src" "$rootfs/wheels"
-mkdir -p "$rootfs/src" "$rootfs/wheels"
+rm -rf "$rootfs/src"
+mkdir -p "$rootfs/src"
 for part in dicomnode deploy models pyproject.toml README.md LICENSE config.toml; do cp -r "$source/$part" "$rootfs/src/"; done
 installer() {
-  chroot "$rootfs" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels \
-    PIP_ROOT_USER_ACTION=ignore /src/deploy/install.sh "$@"
+  systemd-nspawn -q -D "$rootfs" --register=no --keep-unit --private-network --resolv-conf=off --pipe \
+    --bind-ro="$wheels:/wheels" --setenv=PIP_NO_INDEX=1 --setenv=PIP_FIND_LINKS=/wheels \
+    --setenv=PIP_ROOT_USER_ACTION=ignore --setenv=PIP_NO_CACHE_DIR=1 /src/deploy/install.sh "$@" </dev/null
 }
-mount --bind "$wheels" "$rootfs/wheels"
-trap 'umount "$rootfs/wheels" 2>/dev/null || true' EXIT
 installer --purge >/dev/null 2>&1 || true
 installer
-umount "$rootfs/wheels"
 
 # Port 104, no reserve (this disk may be small), a watchdog that the test need not wait a minute for.
 sed -i -e 's/^port = 11112 /port = 104 /' -e 's/^reserve_bytes = [0-9]*/reserve_bytes = 0/' "$rootfs/etc/dicomnode/config.toml"
@@ -87,7 +85,6 @@ off() {
     kill -9 "$leader" || true
     kill "$outer" || true
   fi
-  umount "$rootfs/wheels" 2>/dev/null || true
   rm -f "$log"
 }
 trap off EXIT
@@ -133,9 +130,13 @@ check "the watchdog restarts a process that hangs" "$(until_is active 60 restart
 check "and says so" "$(journal dicomnode-web | grep -c 'Watchdog timeout')" 1
 
 say "what it may see"
-probe() { box nsenter -t "$(pid_of dicomnode-engine)" -m -- test "$@" && echo yes || echo no; }
+probe() { # with the engine's view of files, as its account
+  box nsenter -t "$(pid_of dicomnode-engine)" -m -- setpriv --reuid=dicomnode --regid=dicomnode --clear-groups test "$@" && echo yes || echo no
+}
 check "the engine cannot write the program" "$(probe -w /opt/dicomnode/current/bin/dicomnode)" no
-check "nor /etc" "$(probe -w /etc/dicomnode/config.toml)" no
+check "nor its settings" "$(probe -w /etc/dicomnode/config.toml)" no
+check "nor anything in /etc, were it root" "$(box nsenter -t "$(pid_of dicomnode-engine)" -m -- test -w /etc/hostname && echo yes || echo no)" no
+check "but its state" "$(probe -w /var/lib/dicomnode/index.sqlite)" yes
 check "nor read homes" "$(probe -e /root/.bashrc)" no
 check "state is the account's alone" "$(box stat -c '%a %U' /var/lib/dicomnode)" "700 dicomnode"
 for service in "${services[@]}"; do box systemd-analyze security --no-pager "$service" | tail -1; done
@@ -145,10 +146,8 @@ box systemctl stop dicomnode.target
 check "stops cleanly" "$(box systemctl show -P Result "$node")" success
 stamp=$(box sha256sum /etc/dicomnode/config.toml | cut -c1-12)
 off
-trap 'umount "$rootfs/wheels" 2>/dev/null || true' EXIT
-mount --bind "$wheels" "$rootfs/wheels"
+trap - EXIT
 installer
-umount "$rootfs/wheels"
 check "an upgrade keeps the settings" "$(sha256sum "$rootfs/etc/dicomnode/config.toml" | cut -c1-12)" "$stamp"
 check "and the state" "$([ -s "$rootfs/var/lib/dicomnode/index.sqlite" ] && echo yes)" yes
 check "and backs it up first" "$(find "$rootfs/var/backups/dicomnode" -name 'before-*.tar' | wc -l)" 1

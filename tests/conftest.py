@@ -50,9 +50,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Where DICOMNODE_REQUIRE_PEERS=1, a test skipped although it is about a peer is a failure."""
+    """Where DICOMNODE_REQUIRE_PEERS=1, a test skipped for want of a peer is a failure."""
     report = yield
-    if report.skipped and os.environ.get("DICOMNODE_REQUIRE_PEERS") == "1" and item.get_closest_marker("peers"):
+    if report.skipped and os.environ.get("DICOMNODE_REQUIRE_PEERS") == "1" and wants_a_peer(item, report):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and peers are required here: {report.longrepr}"
     return report
+
+
+def wants_a_peer(item: pytest.Item, report: pytest.TestReport) -> bool:
+    """Whether a test is about a peer, by its mark or by what it said when it was skipped."""
+    words = ("make peers", "not installed")
+    return item.get_closest_marker("peers") is not None or any(word in str(report.longrepr) for word in words)
