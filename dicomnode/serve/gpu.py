@@ -33,7 +33,7 @@ def run_gpu(config: Config, index: Index, stop: threading.Event, *, number: int,
     """
     name = "gpu-stat" if stat else f"gpu-{number}"
     with Predictor(config.infer) as predictor:
-        register(Stages(config, index, Device(_build, predictor)))
+        register(Stages(config, index, Device(build, predictor)))
         queues = [GPU_STAT if stat else GPU]
         with durable.executor(config.engine_url, config.node.state, name, queues, known_queues(config)):
             with Heart(index, name) as heart:
@@ -52,5 +52,6 @@ def _warm(config: Config, index: Index, predictor: Predictor) -> None:
             log.error("model.cold", model=name, reason=str(fault))
 
 
-def _build(series: Series, rules: DicomToml) -> Volume:
+def build(series: Series, rules: DicomToml) -> Volume:
+    """The volume of a series, as a model's rules want it."""
     return build_volume(series, rules.series)
