@@ -56,11 +56,17 @@ class CaughtUp:
 
 
 def catch_up(
-    index: Index, config: Config, peer_name: str, since: datetime, *, progress: Progress | None = None
+    index: Index,
+    config: Config,
+    peer_name: str,
+    since: datetime,
+    *,
+    fetch: bool = True,
+    progress: Progress | None = None,
 ) -> CaughtUp:
     """Fetch from a PACS what it has since a day, what a route could take, and what never reached us.
 
-    One study that fails holds up no other.
+    One study that fails holds up no other. With `fetch` false it is only said what is missing.
 
     Raises:
         ConfigFault: no such peer, or it is not to be queried.
@@ -74,17 +80,11 @@ def catch_up(
     for n, study in enumerate(studies):
         if progress:
             progress(n, len(studies))
-        _catch_up_study(index, there, routes, study, done)
+        _catch_up_study(index, there, routes, study, done, fetch=fetch)
     if progress:
         progress(len(studies), len(studies))
     log.info("catch_up.done", peer=peer_name, studies=len(studies), instances=done.instances, failed=len(done.failed))
     return done
-
-
-def missing_at_us(index: Index, there: Remote, routes: Sequence[Route], since: datetime) -> tuple[Missing, ...]:
-    """What a catch-up would fetch now; fetches nothing."""
-    found = (missing_of(index, there, routes, study) for study in studies_since(there, *_days(since)))
-    return tuple(missing for missing in found if missing is not None)
 
 
 def missing_of(index: Index, there: Remote, routes: Sequence[Route], study: StudyFound) -> Missing | None:
@@ -102,13 +102,15 @@ def missing_of(index: Index, there: Remote, routes: Sequence[Route], study: Stud
     return Missing(study.study_uid, lacking, whole=not here) if lacking else None
 
 
-def _catch_up_study(index: Index, there: Remote, routes: Sequence[Route], study: StudyFound, done: CaughtUp) -> None:
+def _catch_up_study(
+    index: Index, there: Remote, routes: Sequence[Route], study: StudyFound, done: CaughtUp, *, fetch: bool
+) -> None:
     try:
         missing = missing_of(index, there, routes, study)
         if missing is None:
             return
         done.missing.append(missing)
-        for moved in _fetch(there, missing):
+        for moved in _fetch(there, missing) if fetch else ():
             _note(moved, missing, done)
     except NoAnswer:
         raise

@@ -30,6 +30,7 @@ def catch_up(
     ctx: typer.Context,
     since: Annotated[str, typer.Option(help="A day (2026-03-04), or how long ago (2d, 12h).")] = "2d",
     source: Annotated[str, typer.Option(help="Only this peer; else every source of a route.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is missing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Find by C-FIND what the PACS has and never reached this node, and fetch it by C-MOVE.
@@ -50,6 +51,7 @@ def catch_up(
                 opened.config,
                 name,
                 begin,
+                fetch=not dry_run,
                 progress=lambda done, total, bar=bar: bars.update(bar, completed=done, total=total),  # type: ignore[misc]
             )
     for name, done in found.items():

@@ -11,6 +11,7 @@ from rich.table import Table
 from dicomnode import durable
 from dicomnode.audit import AuditTrail, login_name
 from dicomnode.cli.context import Opened
+from dicomnode.deliver.status import held_up
 from dicomnode.errors import ConfigFault
 from dicomnode.index.schema import RunRow
 from dicomnode.index.work import (
@@ -49,9 +50,11 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     with opened.index.snapshot() as session:
         studies, parked, deliveries = unwell(session, 20)
         refused = last_refusals(session, 5)
+        waits = held_up(session, time.time())
     wrong = [f"study {s.study_uid} is {s.state}: {s.reason}" for s in studies]
     wrong += [f"run {r.run_key[:12]} ({r.model}) is parked: {r.reason}" for r in parked]
     wrong += [f"a result for {d.destination} is parked: {d.reason}" for d in deliveries]
+    wrong += [str(wait) for wait in waits]
     wrong += [f"refused {_ago(r.at_s)} from {r.calling_ae or r.address} ({r.status}): {r.reason}" for r in refused]
     if as_json:
         queues = [{"queue": w.queue, "status": w.status, "count": w.count} for w in waiting]

@@ -1,9 +1,9 @@
-"""How far the deliveries are: runs that are done, and what a person asks of each destination."""
+"""How far the deliveries are: runs that are done, and results that a destination does not take."""
 
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from dicomnode.index.database import Index
@@ -12,35 +12,21 @@ from dicomnode.values import DeliveryStatus, RunStatus
 
 CLOSED = (DeliveryStatus.COMMITTED, DeliveryStatus.STORED)
 """Nothing more is to be done for a delivery."""
-OPEN = (DeliveryStatus.QUEUED, DeliveryStatus.SENT, DeliveryStatus.PARKED)
 
 
 @dataclass(frozen=True)
-class DestinationStatus:
-    """What is on its way to one destination, in numbers of results."""
+class HeldUp:
+    """Results that one destination did not take, or not yet commit to, and that are tried again."""
 
     destination: str
-    queued: int
-    sent: int
-    """Stored there; the commitment is awaited."""
-    committed: int
-    stored: int
-    parked: int
-    oldest_s: float | None
-    """Seconds that the oldest result that is not closed has waited; None where nothing waits."""
-
-
-@dataclass(frozen=True)
-class OpenDelivery:
-    """One result that is not where it belongs yet."""
-
-    sop_instance_uid: str
-    run_key: str
-    destination: str
-    status: DeliveryStatus
-    attempts: int
+    results: int
+    oldest_s: float
+    """Seconds that the oldest of them has waited."""
     reason: str
-    waited_s: float
+    """What the destination last answered to that one, in words."""
+
+    def __str__(self) -> str:
+        return f"{self.results} result(s) wait for {self.destination}, the oldest {self.oldest_s:.0f} s: {self.reason}"
 
 
 def close_runs(index: Index) -> tuple[str, ...]:
@@ -56,32 +42,20 @@ def close_runs(index: Index) -> tuple[str, ...]:
     return tuple(row.run_key for row in rows)
 
 
-def destinations(session: Session, now_s: float) -> tuple[DestinationStatus, ...]:
-    """Every destination that a result was ever queued for, by name."""
-    counts = [func.sum(case((DeliveryRow.status == status, 1), else_=0)) for status in DeliveryStatus]
-    oldest = func.min(case((DeliveryRow.status.in_(OPEN), DeliveryRow.queued_s)))
-    query = select(DeliveryRow.destination, *counts, oldest).group_by(DeliveryRow.destination)
-    found = []
-    for name, *numbers, first_s in session.execute(query.order_by(DeliveryRow.destination)):
-        by_status = {str(status): int(number) for status, number in zip(DeliveryStatus, numbers, strict=True)}
-        found.append(
-            DestinationStatus(name, **by_status, oldest_s=None if first_s is None else max(0.0, now_s - first_s))
-        )
-    return tuple(found)
-
-
-def open_deliveries(session: Session, now_s: float, destination: str | None = None) -> tuple[OpenDelivery, ...]:
-    """Deliveries that are not closed, parked ones first, then the oldest."""
-    parked_first = case((DeliveryRow.status == DeliveryStatus.PARKED, 0), else_=1)
+def held_up(session: Session, now_s: float) -> tuple[HeldUp, ...]:
+    """What waits at each destination after an attempt that came to nothing; the longest wait first."""
+    unsent = and_(DeliveryRow.status == DeliveryStatus.QUEUED, DeliveryRow.attempts > 0)
+    unasked = and_(DeliveryRow.status == DeliveryStatus.SENT, DeliveryRow.requested_s.is_(None))
     query = (
-        select(DeliveryRow, ResultRow.run_key)
-        .join(ResultRow, ResultRow.sop_instance_uid == DeliveryRow.sop_instance_uid)
-        .where(DeliveryRow.status.in_(OPEN))
-        .order_by(parked_first, DeliveryRow.queued_s)
+        select(DeliveryRow.destination, DeliveryRow.queued_s, DeliveryRow.reason)
+        .where(or_(unsent, unasked), DeliveryRow.reason != "")
+        .order_by(DeliveryRow.queued_s)
     )
-    if destination is not None:
-        query = query.where(DeliveryRow.destination == destination)
-    return tuple(_open(row, run_key, now_s) for row, run_key in session.execute(query))
+    found: dict[str, HeldUp] = {}
+    for name, queued_s, reason in session.execute(query):
+        first = found.get(name) or HeldUp(name, 0, max(0.0, now_s - queued_s), reason)
+        found[name] = HeldUp(name, first.results + 1, first.oldest_s, first.reason)
+    return tuple(found.values())
 
 
 def _finished() -> Select[RunRow]:
@@ -91,15 +65,3 @@ def _finished() -> Select[RunRow]:
         .where(ResultRow.run_key == RunRow.run_key, DeliveryRow.status.not_in(CLOSED))
     )
     return select(RunRow).where(RunRow.status == RunStatus.DELIVERING, ~waiting.exists())
-
-
-def _open(row: DeliveryRow, run_key: str, now_s: float) -> OpenDelivery:
-    return OpenDelivery(
-        sop_instance_uid=row.sop_instance_uid,
-        run_key=run_key,
-        destination=row.destination,
-        status=DeliveryStatus(row.status),
-        attempts=row.attempts,
-        reason=row.reason,
-        waited_s=max(0.0, now_s - row.queued_s),
-    )

@@ -12,7 +12,7 @@ from pynetdicom import AE
 from sqlalchemy import select, update
 from typer.testing import CliRunner
 
-from dicomnode.choose.catch_up import Missing, catch_up, missing_at_us
+from dicomnode.choose.catch_up import Missing, catch_up
 from dicomnode.cli import catch_up as command
 from dicomnode.cli.catch_up import moment, sources
 from dicomnode.cli.context import Opened
@@ -20,7 +20,6 @@ from dicomnode.config.tables import Config
 from dicomnode.errors import ConfigFault
 from dicomnode.index.schema import InstanceRow, ResultRow, RunRow, StudyRow
 from dicomnode.peers.faults import NoAnswer
-from dicomnode.peers.remote import remote
 from tests.dcmtk import dcmqrscp
 from tests.integration.receive.loopback import Node, free_port, node
 from tests.orthanc import orthanc
@@ -131,6 +130,13 @@ def test_an_archive_that_cannot_reach_us_is_told_of_by_study(tmp_path: Path, arc
     assert done.instances == 0
 
 
+def missing(here: Node) -> list[Missing]:
+    """What a catch-up would fetch."""
+    would = catch_up(here.index, here.config, "pacs", SINCE, fetch=False)
+    assert (would.instances, would.failed) == (0, {})
+    return would.missing
+
+
 def found(level: str, **values: object) -> Dataset:
     answer = Dataset()
     answer.QueryRetrieveLevel = level
@@ -151,9 +157,7 @@ def study_there(name: str, series: dict[str, int], modality: str = "MR") -> list
 def test_what_no_route_could_take_stays_where_it_is(tmp_path: Path) -> None:
     answers = study_there("mr", {uid("a"): 1}) + study_there("us", {uid("b"): 1}, modality="US")
     with peer(Pacs(found=answers)) as small, node(tmp_path, {}, **tables(small.peer.port, "PACS", MR_ROUTE)) as here:
-        lacking = missing_at_us(here.index, remote(here.config, "pacs"), here.config.routes, SINCE)
-
-    assert lacking == (Missing(uid("mr"), (uid("a"),), whole=True),)
+        assert missing(here) == [Missing(uid("mr"), (uid("a"),), whole=True)]
 
 
 def test_our_own_results_at_the_pacs_are_not_missed(tmp_path: Path) -> None:
@@ -164,7 +168,7 @@ def test_our_own_results_at_the_pacs_are_not_missed(tmp_path: Path) -> None:
         decided(here)
         add_result(here, uid("our SR"))
 
-        assert missing_at_us(here.index, remote(here.config, "pacs"), here.config.routes, SINCE) == ()
+        assert missing(here) == []
 
 
 @pytest.mark.parametrize("state", ["receiving", "retired"])
@@ -176,7 +180,7 @@ def test_a_study_on_its_way_or_removed_on_purpose_is_left_alone(tmp_path: Path, 
         with here.index.transaction() as session:
             session.execute(update(StudyRow).values(state=state))
 
-        assert missing_at_us(here.index, remote(here.config, "pacs"), here.config.routes, SINCE) == ()
+        assert missing(here) == []
 
 
 def test_one_study_that_cannot_be_moved_holds_up_no_other(tmp_path: Path) -> None:
