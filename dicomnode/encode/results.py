@@ -46,7 +46,7 @@ def encode_results(  # noqa: PLR0913 (each is another room's value)
     context = Context(run, rules, node, made_at, sources, instances_read(series, volume))
     if not isinstance(prediction.answer, Segmentation):
         content = classification_content(context, prediction.answer, prediction.domain)
-        return (_report(context, with_circumstances(content, prediction)),)
+        return (_report(context, with_circumstances(content, volume, prediction)),)
     return _segmentation_results(context, volume, prediction, prediction.answer)
 
 
@@ -89,8 +89,8 @@ def _segmentation_results(
     structures = _structures(context)
     regions = regions_of(answer.labels, volume, structures)
     if not (prediction.domain.inside or prediction.domain.overridden):
-        return (_report(context, with_circumstances(outside_content(context, structures), prediction)),)
-    content = with_circumstances(segmentation_content(context, volume, answer, regions), prediction)
+        return (_report(context, with_circumstances(outside_content(context, structures), volume, prediction)),)
+    content = with_circumstances(segmentation_content(context, volume, answer, regions), volume, prediction)
     if not regions.found or not volume.has_geometry:
         return (_report(context, content),)
     seg = segmentation(context, volume, answer.labels, regions)

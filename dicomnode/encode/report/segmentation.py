@@ -30,7 +30,7 @@ def segmentation_content(context: Context, volume: Volume, answer: Segmentation,
         groups=[*outlines, *missing],
         summary=" ".join(_summary(context, regions)),
         codes=(code_item(concepts.ANALYSES, concepts.SUCCEEDED),),
-        comments=(*_remarks(regions, answer), *volume.notes),
+        comments=tuple(_remarks(regions, answer)),
     )
 
 

@@ -8,7 +8,7 @@ from highdicom.sr import CodedConcept
 from dicomnode.encode.concepts import DOMAIN, OUTSIDE_DOMAIN, REASON, RESEARCH_USE, WITHIN_DOMAIN
 from dicomnode.encode.context import Context
 from dicomnode.encode.report.document import Content, code_item, sentence, text_item
-from dicomnode.values import DomainAnswer, Instance, Prediction
+from dicomnode.values import DomainAnswer, Instance, Prediction, Volume
 
 NOT_VERIFIED = "AI result, not verified by a physician."
 
@@ -30,7 +30,7 @@ def series_words(instances: Iterable[Instance]) -> str:
     return f"{name}, {len(images)} image{'' if len(images) == 1 else 's'}"
 
 
-def with_circumstances(content: Content, prediction: Prediction) -> Content:
+def with_circumstances(content: Content, volume: Volume, prediction: Prediction) -> Content:
     """The same content with what holds for every prediction: its domain, the reasons, what happened on the way."""
     domain = prediction.domain
     reasons = tuple(text_item(REASON, sentence(reason)) for reason in domain.reasons)
@@ -39,7 +39,7 @@ def with_circumstances(content: Content, prediction: Prediction) -> Content:
         content,
         codes=(*content.codes, code_item(DOMAIN, domain_concept(domain))),
         texts=(*content.texts, *reasons),
-        comments=(*research, *content.comments, *prediction.notes),
+        comments=(*research, *content.comments, *volume.notes, *prediction.notes),
     )
 
 
