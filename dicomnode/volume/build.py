@@ -1,6 +1,8 @@
 """Building a volume from the stored images of one series, by their geometry."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from dicomnode.bundles.dicom_toml import Geometry, SeriesRules
 from dicomnode.stack import Stack, require_even_gaps, require_one_grid, require_upright, stack_of
 from dicomnode.values import Series, Volume
 from dicomnode.volume.claims import require_sane_claims
+from dicomnode.volume.decoder import Decoder
 from dicomnode.volume.frames import ImageFrame, frames_of, plane_of_frame, thickness_mm
 from dicomnode.volume.pixels import stored_frames
 from dicomnode.volume.read import Source, opened
@@ -21,12 +24,13 @@ PIXEL_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpac
 """Where a projection image may give its pixel size, best first (PS3.3 10.7.1.3)."""
 
 
-def build_volume(series: Series, rules: SeriesRules) -> Volume:
+def build_volume(series: Series, rules: SeriesRules, *, decoder: Decoder | None = None) -> Volume:
     """The real-world values of one series on its own grid.
 
     Args:
         series: the instances to stack, in any order; one for a model that takes one image.
         rules: of the model: how many dimensions it takes and which geometry it tolerates.
+        decoder: one that the caller keeps open, so that the next compressed series need not start its process.
 
     Returns:
         voxels (slice, row, column), float32, slices ascending along the normal; affine to LPS mm.
@@ -42,9 +46,10 @@ def build_volume(series: Series, rules: SeriesRules) -> Volume:
     for source in sources:
         require_sane_claims(source)
     frames = [frame for source in sources for frame in frames_of(source)]
-    if rules.dimensions == 2:
-        return _image(series, frames)
-    return _stacked(series, frames, rules.geometry)
+    with nullcontext(decoder) if decoder else Decoder() as open_decoder:
+        if rules.dimensions == 2:
+            return _image(series, frames, open_decoder)
+        return _stacked(series, frames, rules.geometry, open_decoder)
 
 
 def require_one_frame_of_reference(sources: Iterable[Source]) -> str:
@@ -58,14 +63,14 @@ def require_one_frame_of_reference(sources: Iterable[Source]) -> str:
     return uid
 
 
-def _stacked(series: Series, frames: list[ImageFrame], limits: Geometry) -> Volume:
+def _stacked(series: Series, frames: list[ImageFrame], limits: Geometry, decoder: Decoder) -> Volume:
     planes = [plane_of_frame(frame) for frame in frames]
     reference_uid = require_one_frame_of_reference(frame.source for frame in frames)
     require_one_grid(planes)
     stack = stack_of(planes)
     require_even_gaps(stack, uneven_mm=limits.uneven_mm)
     require_upright(stack, max_tilt_deg=limits.max_tilt_deg)
-    voxels, notes = _voxels(frames, stack.order, inverts=False)
+    voxels, notes = _voxels(frames, stack.order, decoder, inverts=False)
     return Volume(
         voxels=voxels,
         affine_lps=affine_lps(stack, thickness_mm(frames[stack.order[0]])),
@@ -77,10 +82,10 @@ def _stacked(series: Series, frames: list[ImageFrame], limits: Geometry) -> Volu
     )
 
 
-def _image(series: Series, frames: list[ImageFrame]) -> Volume:
+def _image(series: Series, frames: list[ImageFrame], decoder: Decoder) -> Volume:
     if len(frames) != 1:
         raise SeveralImages(len(frames))
-    voxels, notes = _voxels(frames, (0,), inverts=True)
+    voxels, notes = _voxels(frames, (0,), decoder, inverts=True)
     affine, reference_uid = _image_affine(frames[0])
     return Volume(
         voxels=voxels,
@@ -94,16 +99,14 @@ def _image(series: Series, frames: list[ImageFrame]) -> Volume:
 
 
 def _voxels(
-    frames: list[ImageFrame], order: tuple[int, ...], *, inverts: bool
+    frames: list[ImageFrame], order: tuple[int, ...], decoder: Decoder, *, inverts: bool
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Values of all frames in stacking order, and notes on them; one image is decoded at a time."""
     slot = {id(frames[n]): k for k, n in enumerate(order)}
     voxels = _room_for(frames)
     notes: dict[str, None] = {}
-    sources = {id(frame.source): frame.source for frame in frames}
-    for source in sources.values():
-        own = [frame for frame in frames if frame.source is source]
-        for frame, stored in zip(own, stored_frames(source), strict=True):
+    for source, own in groupby(frames, key=lambda frame: frame.source):
+        for frame, stored in zip(own, stored_frames(source, decoder), strict=True):
             voxels[slot[id(frame)]] = real_values(stored, frame, inverts=inverts)
         notes |= dict.fromkeys(notes_of(source, inverts=inverts))
     padded = fill_padding(voxels)

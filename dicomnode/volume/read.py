@@ -26,7 +26,7 @@ INFLATED_BYTES = 1 << 30
 """A deflated data set that grows beyond this is refused."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """One stored instance, opened."""
 

@@ -13,6 +13,7 @@ from dicomnode.errors import Permanent, SeriesRefused
 from dicomnode.values import Volume
 from dicomnode.volume import refusals
 from dicomnode.volume.build import build_volume
+from dicomnode.volume.decoder import Decoder
 from dicomnode.volume.pixels import stored_frames
 from dicomnode.volume.read import opened, require_bounded_inflation
 from dicomnode.volume.refusals import (
@@ -236,8 +237,8 @@ def test_a_wrong_number_of_compressed_frames_is_refused(tmp_path: Path, claimed:
     image.NumberOfFrames = claimed
     source = opened(series_of(write([image], tmp_path)).instances[0])
 
-    with pytest.raises(FrameCountMismatch) as caught:
-        list(stored_frames(source))
+    with Decoder() as decoder, pytest.raises(FrameCountMismatch) as caught:
+        list(stored_frames(source, decoder))
 
     assert (caught.value.claimed, caught.value.found) == (claimed, 5)
 

@@ -1,6 +1,7 @@
 """Whatever the transfer syntax, the values are the same; what cannot be read is refused by name."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from dicomnode.errors import SeriesRefused
 from dicomnode.index.headers import header_of
 from dicomnode.values import Instance, Series, Volume
 from dicomnode.volume.build import build_volume
+from dicomnode.volume.decoder import Decoder
 from dicomnode.volume.read import quiet
 from tests.phantom import ct_series, enhanced, numbers, series_of, write
 
@@ -50,19 +52,29 @@ def instance_at(path: Path) -> Instance:
     )  # fmt: skip
 
 
-def volume_at(path: Path, rules: SeriesRules) -> Volume:
-    return build_volume(Series("1.2", (instance_at(path),)), rules)
+@pytest.fixture(scope="module")
+def decoder() -> Iterator[Decoder]:
+    with Decoder() as one:
+        yield one
+
+
+def volume_at(path: Path, rules: SeriesRules, decoder: Decoder) -> Volume:
+    return build_volume(Series("1.2", (instance_at(path),)), rules, decoder=decoder)
 
 
 @pytest.mark.parametrize("multi_frame", [False, True], ids=["single-frame", "multi-frame"])
 @pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless, RLELossless], ids=lambda uid: uid.keyword)
-def test_compressed_without_loss_the_volume_is_the_same(tmp_path: Path, syntax: str, multi_frame: bool) -> None:
+def test_compressed_without_loss_the_volume_is_the_same(
+    tmp_path: Path, decoder: Decoder, syntax: str, multi_frame: bool
+) -> None:
     images = ct_series(slices=3, rows=40, columns=35)
     images = [enhanced(images)] if multi_frame else images
     for image in images:
         compress(image, syntax, generate_instance_uid=False)
 
-    assert np.array_equal(build_volume(series_of(write(images, tmp_path)), STACK).voxels, numbers(3, 40, 35))
+    volume = build_volume(series_of(write(images, tmp_path)), STACK, decoder=decoder)
+
+    assert np.array_equal(volume.voxels, numbers(3, 40, 35))
 
 
 @pytest.mark.parametrize(
@@ -80,30 +92,32 @@ def test_uncompressed_in_any_byte_order_the_volume_is_the_same(tmp_path: Path, s
 
 
 @pytest.mark.parametrize("name", READABLE)
-def test_the_same_mr_image_has_the_same_values_in_each_transfer_syntax(name: str) -> None:
-    voxels = volume_at(Path(DATA_ROOT, "test_files", name), STACK).voxels
+def test_the_same_mr_image_has_the_same_values_in_each_transfer_syntax(decoder: Decoder, name: str) -> None:
+    voxels = volume_at(Path(DATA_ROOT, "test_files", name), STACK, decoder).voxels
 
     assert voxels.shape == (1, 64, 64)
-    assert np.array_equal(voxels, volume_at(Path(DATA_ROOT, "test_files", READABLE[0]), STACK).voxels)
+    assert np.array_equal(voxels, volume_at(Path(DATA_ROOT, "test_files", READABLE[0]), STACK, decoder).voxels)
 
 
 @pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.name)
 @pytest.mark.parametrize("rules", [IMAGE, STACK], ids=["2D", "3D"])
-def test_every_file_that_comes_with_pydicom_is_a_volume_or_a_named_refusal(path: Path, rules: SeriesRules) -> None:
-    require_volume_or_refusal(path, rules)
+def test_every_file_that_comes_with_pydicom_is_a_volume_or_a_named_refusal(
+    path: Path, decoder: Decoder, rules: SeriesRules
+) -> None:
+    require_volume_or_refusal(path, rules, decoder)
 
 
 @pytest.mark.skipif(not ODD.is_dir(), reason="DICOMNODE_DATA/dicom/odd is not on this machine")
 @pytest.mark.parametrize("rules", [IMAGE, STACK], ids=["2D", "3D"])
-def test_every_odd_file_is_a_volume_or_a_named_refusal(rules: SeriesRules) -> None:
+def test_every_odd_file_is_a_volume_or_a_named_refusal(decoder: Decoder, rules: SeriesRules) -> None:
     paths = sorted(ODD.glob("*.dcm"))
     assert paths
     for path in paths:
-        require_volume_or_refusal(path, rules)
+        require_volume_or_refusal(path, rules, decoder)
 
 
-def require_volume_or_refusal(path: Path, rules: SeriesRules) -> None:
-    outcome = volume_or_refusal(path, rules)
+def require_volume_or_refusal(path: Path, rules: SeriesRules, decoder: Decoder) -> None:
+    outcome = volume_or_refusal(path, rules, decoder)
     if isinstance(outcome, SeriesRefused):
         assert type(outcome) is not SeriesRefused
         assert str(outcome)
@@ -113,8 +127,8 @@ def require_volume_or_refusal(path: Path, rules: SeriesRules) -> None:
         assert np.isfinite(outcome.voxels).all()
 
 
-def volume_or_refusal(path: Path, rules: SeriesRules) -> Volume | SeriesRefused:
+def volume_or_refusal(path: Path, rules: SeriesRules, decoder: Decoder) -> Volume | SeriesRefused:
     try:
-        return volume_at(path, rules)
+        return volume_at(path, rules, decoder)
     except SeriesRefused as refusal:
         return refusal
