@@ -132,7 +132,8 @@ def _why_not(opened: Association, remote: Remote, connected: bool, *, waited: bo
         return _why_unreachable(remote)
     answer = opened.acceptor.primitive
     if answer is None:
-        return NoAnswer(remote, "it took too long to negotiate") if waited else Aborted(remote, "negotiation")
+        hint = " (does it trust our certificate?)" if remote.tls else ""
+        return NoAnswer(remote, "it took too long to negotiate") if waited else Aborted(remote, f"negotiation{hint}")
     if answer.result == ACCEPTED:
         return NotAccepted(remote, sorted({str(cx.abstract_syntax) for cx in opened.requestor.requested_contexts}))
     reason = f"{answer.reason_str} ({answer.source_str})"
