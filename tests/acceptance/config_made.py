@@ -2,9 +2,18 @@
 
 from tests.acceptance.node import MODELS
 
+SECOND = """
+[peers.second]
+ae_title = "SECOND"
+host = "127.0.0.1"
+port = {port}
+commitment = false
+"""
 
-def config_text(port: int, pacs_port: int, *, pacs_ae: str = "ORTHANC", query: bool = True, more: str = "") -> str:
-    """A node on one PACS that analyses every MR study."""
+
+def config_text(port: int, pacs_port: int, second_port: int = 0) -> str:
+    """A node on one PACS that analyses every MR study; with a second port, results go there too, uncommitted."""
+    second = SECOND.format(port=second_port) if second_port else ""
     return f"""
 [receive]
 port = {port}
@@ -22,16 +31,15 @@ max_retry_s = 2.0
 folder = "{MODELS}"
 
 [peers.pacs]
-ae_title = "{pacs_ae}"
+ae_title = "ORTHANC"
 host = "127.0.0.1"
 port = {pacs_port}
-query = {str(query).lower()}
-
+query = true
+{second}
 [[routes]]
 name = "mr"
 when = {{ all = [{{ tag = "Modality", equals = "MR" }}] }}
 models = ["hippocampus_mr"]
-destinations = ["pacs"]
-{'source = "pacs"' if query else ""}
-{more}
+destinations = {["pacs", "second"] if second_port else ["pacs"]}
+source = "pacs"
 """

@@ -2,7 +2,7 @@
 
 CRASH_POINTS names them: "before:NAME", "inside:NAME" (all of the step's effects are there, its record is not) or
 "after:NAME" of a durable step, and "row:record" (the file is in place, its index row is not) in the receiver.
-CRASH_FOLDER keeps which of them have happened.
+CRASH_FOLDER keeps which of them have happened; a file "poison" in it names a run that kills whoever analyses it.
 """
 
 import os
@@ -29,6 +29,15 @@ def die_once(point: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def die_of_poison(run_key: str) -> None:
+    """Kill this process if this run is the poisonous one, and count the dead."""
+    named = FOLDER / "poison"
+    if named.exists() and run_key == named.read_text():
+        with (FOLDER / "dead").open("a") as dead:
+            dead.write("x")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def crashing_step(step: Callable[..., Any]) -> Callable[..., Any]:
     """A durable step that may die before, inside (after its effects) or behind its record."""
 
@@ -36,6 +45,8 @@ def crashing_step(step: Callable[..., Any]) -> Callable[..., Any]:
         name = function.__name__
 
         def done(*inner: Any, **named: Any) -> Any:
+            if name == "analyse":
+                die_of_poison(str(inner[0]))
             given = function(*inner, **named)
             die_once(f"inside:{name}")
             return given
