@@ -14,7 +14,11 @@ from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from pathlib import Path
 
+import structlog
+
 from dicomnode.config.tables import Config
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -130,19 +134,27 @@ class AuditTrail:
         return cls(config.node.state / "audit", config.receive.ae_title)
 
     def record(self, event: AuditEvent) -> None:
-        """Append one event; it is on disk when this returns."""
+        """Append one event; it is on disk when this returns.
+
+        What it tells of has happened already, so a full disk does not make it fail: the log says what is missing.
+        """
         now = datetime.now(UTC)
         line = json.dumps(event.as_dict(self.ae_title, now), ensure_ascii=False) + "\n"
-        with self._lock:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path = self.folder / f"{now:%Y-%m-%d}.jsonl"
-            file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                self._hand_over(file)
-                os.write(file, line.encode())  # one write: lines of several processes do not mix
-                os.fsync(file)
-            finally:
-                os.close(file)
+        try:
+            with self._lock:
+                self._append(self.folder / f"{now:%Y-%m-%d}.jsonl", line.encode())
+        except OSError as fault:
+            log.error("audit.unwritten", what=event.id.meaning, studies=event.study_uids, reason=fault.strerror)
+
+    def _append(self, path: Path, line: bytes) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            self._hand_over(file)
+            os.write(file, line)  # one write: lines of several processes do not mix
+            os.fsync(file)
+        finally:
+            os.close(file)
 
     def _hand_over(self, file: int) -> None:
         """What root's command wrote belongs to the service all the same, which goes on in the same file."""

@@ -83,3 +83,11 @@ def test_what_root_writes_belongs_to_the_account_of_the_service(tmp_path: Path) 
 
     (file,) = (tmp_path / "audit").iterdir()
     assert {file.stat().st_uid, (tmp_path / "audit").stat().st_uid} == {12345}
+
+
+def test_a_full_disk_does_not_undo_what_happened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "audit").write_text("a file where the folder should be, as little use as a full disk")
+
+    AuditTrail(tmp_path / "audit", "DICOMNODE").deleted(study_uid="1.2.3", reason="old")
+
+    assert "audit.unwritten" in capsys.readouterr().out
