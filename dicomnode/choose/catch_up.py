@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dicomnode.audit import AuditTrail
 from dicomnode.choose.from_afar import could_take, merged
 from dicomnode.config.tables import Config, Route
 from dicomnode.errors import ConfigFault, PeerRefused, PeerUnavailable
@@ -76,6 +77,7 @@ def catch_up(
     there = _queried(config, peer_name)
     routes = [route for route in config.routes if route.source == peer_name]
     studies = studies_since(there, *_days(since))
+    _audit(config, there, studies)
     done = CaughtUp(looked_at=len(studies))
     for n, study in enumerate(studies):
         if progress:
@@ -85,6 +87,16 @@ def catch_up(
         progress(len(studies), len(studies))
     log.info("catch_up.done", peer=peer_name, studies=len(studies), instances=done.instances, failed=len(done.failed))
     return done
+
+
+def _audit(config: Config, there: Remote, studies: Sequence[StudyFound]) -> None:
+    """Tell the audit trail that we asked, and which studies we were told of."""
+    AuditTrail.of(config).queried(
+        calling_ae=there.our_ae,
+        called_ae=there.peer.ae_title,
+        address=there.peer.host,
+        study_uids=[study.study_uid for study in studies],
+    )
 
 
 def missing_of(index: Index, there: Remote, routes: Sequence[Route], study: StudyFound) -> Missing | None:

@@ -159,6 +159,9 @@ def test_what_no_route_could_take_stays_where_it_is(tmp_path: Path) -> None:
     with peer(Pacs(found=answers)) as small, node(tmp_path, {}, **tables(small.peer.port, "PACS", MR_ROUTE)) as here:
         assert missing(here) == [Missing(uid("mr"), (uid("a"),), whole=True)]
 
+    (trail,) = (tmp_path / "audit").glob("*.jsonl")
+    assert uid("mr") in trail.read_text()
+
 
 def test_our_own_results_at_the_pacs_are_not_missed(tmp_path: Path) -> None:
     images = mr_series(slices=2, subject=subject("first"))
