@@ -24,6 +24,9 @@ SENDING_AT_ONCE = 2
 CRASHES = 3
 """A run that kills its process so often is parked, alone."""
 
+TOLD_TO_THE_READER = ("SeriesRefused", "ModelFault", "Transient")
+"""What kept a study from being analysed is reported to the radiologist; a matter of IT's alone is not."""
+
 
 def send_queue(destination: str) -> Queue:
     """The queue of one destination: a dead one holds up no other."""
@@ -41,6 +44,8 @@ def register(stages: Stages) -> None:  # noqa: C901 - four workflows that share 
             if start is None:
                 return  # cancelled, or already at its end
             analysed = durable.result_of(analyse_job(run_key, attempt, **start))
+            if analysed and analysed["family"] not in TOLD_TO_THE_READER:
+                raise Refused(analysed["family"], analysed["reason"])
             durable.step(stages.report, run_key, attempt, analysed)
         except Refused as refused:
             durable.step(stages.park, run_key, str(refused))

@@ -10,7 +10,7 @@ from typing import Protocol, TypedDict
 import structlog
 
 from dicomnode.audit import AuditTrail
-from dicomnode.bundles.approval import approved
+from dicomnode.bundles.approval import NotApproved, approved
 from dicomnode.bundles.dicom_toml import DicomToml, load_dicom_toml
 from dicomnode.config.tables import Config, ModelSetting
 from dicomnode.deliver.commitment import overdue, request_commitment, unasked
@@ -21,10 +21,10 @@ from dicomnode.encode.context import Encoded
 from dicomnode.encode.door import require_valid
 from dicomnode.encode.results import could_not_analyse, encode_results, to_bytes
 from dicomnode.encode.uids import result_uid
-from dicomnode.errors import DoorFault, ModelFault, NodeError, Permanent, Transient
+from dicomnode.errors import ConfigFault, DoorFault, NodeError, Permanent, Transient
 from dicomnode.handover import hand_over, handed_over
 from dicomnode.index.database import Index
-from dicomnode.index.runs import begin, end, load_run, note_posted, require_run
+from dicomnode.index.runs import begin, end, load_run, may_post, note_posted, require_run
 from dicomnode.peers.remote import remote
 from dicomnode.summary import summary_of
 from dicomnode.values import (
@@ -116,8 +116,8 @@ class Stages:
         objects = self._encoded(run_key, run, series, rules, analysed)
         outgoing = [_outgoing(one, Role.COULD_NOT if analysed else one.role) for one in objects]
         self._require_valid(run, series, rules, objects, outgoing)
-        with self.index.snapshot() as session:
-            if require_run(session, run_key).status == RunStatus.CANCELLED:
+        with self.index.transaction() as session:
+            if not may_post(session, run_key):
                 return 0
         post(self.index, self.config.node.state, run_key, run.destinations, outgoing)
         reason = f"could not analyse: {analysed['reason']}" if analysed else ""
@@ -190,11 +190,12 @@ class Stages:
         with self.index.snapshot() as session:
             row = require_run(session, run_key)
         folder = self.config.infer.folder / row.model
-        model = approved(self.index, folder)
+        try:
+            model = approved(self.index, folder)
+        except NotApproved as fault:
+            raise ConfigFault(str(fault)) from fault
         if model.digest != row.model_digest:
-            raise ModelFault(
-                f"{row.model} was replaced after this run was made: `dicomnode retry --study` decides anew"
-            )
+            raise ConfigFault(f"{row.model} was replaced after this run was made: `dicomnode retry --study UID`")
         with self.index.snapshot() as session:
             run, series = load_run(session, self.config.node.state, run_key, model)
         return run, series, load_dicom_toml(folder)

@@ -35,6 +35,8 @@ from dicomnode.values import (
 )
 
 ENDED = (RunStatus.DONE, RunStatus.PARKED, RunStatus.CANCELLED)
+POSTING = "post"
+"""Stage of a run that can no longer be cancelled."""
 
 
 def run_key(series: Series, study_uid: str, model_digest: str, encoder: str, profile: str) -> str:
@@ -72,9 +74,15 @@ def add_choices(session: Session, study: Study, digest: str, choices: Iterable[t
 
 
 def add_run(session: Session, run: Run, series: Series) -> bool:
-    """Make a run, unless the very same one exists; runs it supersedes and that have not posted are cancelled."""
-    if session.get(RunRow, run.run_key) is not None:
-        return False
+    """Make a run, unless the very same one exists; runs it supersedes and that have not posted are cancelled.
+
+    The very same one that was cancelled (its study was held, say) is queued again.
+    """
+    same = session.get(RunRow, run.run_key)
+    if same is not None:
+        if same.status == RunStatus.CANCELLED:
+            same.status, same.attempt, same.reason, same.finished_s = RunStatus.QUEUED, same.attempt + 1, "", None
+        return same.status == RunStatus.QUEUED
     earlier = _same_study_and_model(session, run)
     session.add(
         RunRow(
@@ -94,7 +102,7 @@ def add_run(session: Session, run: Run, series: Series) -> bool:
     session.flush()
     session.add_all(RunInstanceRow(run_key=run.run_key, instance_key=i.instance_key) for i in series.instances)
     for row in earlier:
-        if row.status in (RunStatus.QUEUED, RunStatus.RUNNING):
+        if row.status in (RunStatus.QUEUED, RunStatus.RUNNING) and row.stage != POSTING:
             end(
                 session,
                 row.run_key,
@@ -156,6 +164,17 @@ def end(session: Session, key: str, status: RunStatus, reason: str) -> None:
     """Note how a run ended."""
     row = require_run(session, key)
     row.status, row.reason, row.finished_s = status, reason, time.time()
+
+
+def may_post(session: Session, key: str) -> bool:
+    """Whether a run's results may go out now: it was not cancelled, and its study is not held."""
+    row = require_run(session, key)
+    if session.get_one(StudyRow, row.study_key).state == "held":
+        end(session, key, RunStatus.CANCELLED, "the study's identity came into question before the results went out")
+    if row.status == RunStatus.CANCELLED:
+        return False
+    row.stage = POSTING
+    return True
 
 
 def note_posted(session: Session, key: str, *, parked: bool, reason: str) -> None:
