@@ -3,6 +3,8 @@
 A path is made from checked UIDs alone: nothing a sender writes can lead out of the state folder.
 """
 
+import errno
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -12,6 +14,9 @@ from dicomnode.errors import IdentityFault
 STUDIES = "studies"
 DIGEST_PART = 16
 """Hex digits of the content digest in a file's name: two contents under one UID never share a file."""
+PIECE_BYTES = 1 << 20
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS}
+"""What a file system without hard links answers."""
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
@@ -48,11 +53,59 @@ def instance_file(study_uid: str, series_uid: str, sop_instance_uid: str, conten
     return f"{STUDIES}/{study}/{series}/{instance}.{content_digest[:DIGEST_PART]}.dcm"
 
 
-def place(temporary: Path, target: Path) -> None:
-    """Rename a complete, synced file to its place and make the name durable."""
+def place(temporary: Path, handle: int, target: Path, content_digest: str) -> None:
+    """Give a complete file its name, and make both durable.
+
+    The name comes before the sync, which saves a journal commit on each instance: a name carries the digest of
+    its content, so that what a power cut leaves half-written is never taken for whole. A file that is there
+    already, and whole, stays; a damaged one is replaced.
+
+    Args:
+        temporary: the file; its owner removes this name afterwards.
+        handle: the file, still open.
+        target: its name for good.
+        content_digest: SHA-256 of its data set, hex.
+
+    Raises:
+        OSError: it is not durable, and has no name.
+    """
     make_durable_folder(target.parent)
-    temporary.replace(target)
-    sync_folder(target.parent)
+    if not _link(temporary, target):
+        if digest_of(target) == content_digest:
+            _sync_file(target)
+            sync_folder(target.parent)
+            return
+        temporary.replace(target)
+    try:
+        os.fsync(handle)
+        sync_folder(target.parent)
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _link(temporary: Path, target: Path) -> bool:
+    """Give a file its second name, unless another has it; never takes a file away that someone was told is kept."""
+    try:
+        target.hardlink_to(temporary)
+    except FileExistsError:
+        return False
+    except OSError as fault:
+        if fault.errno not in NO_LINKS:
+            raise
+        temporary.replace(target)
+    return True
+
+
+def digest_of(file: Path) -> str:
+    """SHA-256 of the data set in a DICOM file, without preamble and file meta information, hex."""
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        head = opened.read(144)
+        opened.seek(144 + int.from_bytes(head[140:144], "little"))  # group 0002 tells its length first (PS3.10 7.1)
+        while piece := opened.read(PIECE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def make_durable_folder(folder: Path) -> None:
@@ -62,6 +115,14 @@ def make_durable_folder(folder: Path) -> None:
     make_durable_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
+
+
+def _sync_file(file: Path) -> None:
+    handle = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,22 +4,19 @@ Rows that the files confirm stay as they are, decisions and runs included. What 
 entered, in the order it arrived; what is known and no longer on disk is forgotten, and said.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydicom.filereader import read_file_meta_info
 from sqlalchemy import delete, select
 
-from dicomnode.archive.files import DIGEST_PART, STUDIES, instance_file
+from dicomnode.archive.files import DIGEST_PART, STUDIES, digest_of, instance_file
 from dicomnode.archive.reading import BROKEN, Unreadable, data_set_start, read_header
 from dicomnode.errors import NodeError
 from dicomnode.index.arrivals import Outcome, Received, Stored, received, record
 from dicomnode.index.database import Index
 from dicomnode.index.schema import InstanceRow, TrainingMemberRow
-
-PIECE_BYTES = 1 << 20
 
 
 @dataclass
@@ -78,28 +75,13 @@ def received_from(state: Path, file: Path, limit_bytes: int) -> Received:
         transfer_syntax_uid, calling_ae = str(meta.TransferSyntaxUID), str(meta.get("SourceApplicationEntityTitle", ""))
     except (*BROKEN, OSError) as fault:
         raise Unreadable("file meta information cannot be read") from fault
-    digest, stat = content_digest(file, start), file.stat()
+    digest, stat = digest_of(file), file.stat()
     name = str(file.relative_to(state))
     stored = Stored(name, stat.st_size, digest, transfer_syntax_uid, calling_ae, stat.st_mtime)
     arrival = received(read_header(file, start, transfer_syntax_uid, limit_bytes), stored)
     if instance_file(arrival.study_uid, arrival.series_uid, arrival.sop_instance_uid, digest) != name:
         raise Unreadable(f"content and name differ: {digest[:DIGEST_PART]}")
     return arrival
-
-
-def content_digest(file: Path, start: int) -> str:
-    """SHA-256 of an encoded data set without its file meta information, hex."""
-    digest = hashlib.sha256()
-    for piece in _pieces(file, start):
-        digest.update(piece)
-    return digest.hexdigest()
-
-
-def _pieces(file: Path, start: int) -> Iterator[bytes]:
-    with file.open("rb") as opened:
-        opened.seek(start)
-        while piece := opened.read(PIECE_BYTES):
-            yield piece
 
 
 def _forget_missing(index: Index, state: Path, found: Reindexed) -> None:

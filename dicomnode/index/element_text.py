@@ -11,19 +11,50 @@ from pydicom import DataElement, Dataset
 from pydicom.charset import decode_bytes, python_encoding
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.tag import BaseTag
 
 BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
 LATIN = "iso8859"
+ESCAPE = re.compile("\x1b[ -/]+[0-~]")
+"""What pydicom leaves of a switch to GB 2312 (ISO 2022 IR 58)."""
+MALFORMED = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OSError,
+    EOFError,
+    OverflowError,
+    NotImplementedError,
+    RecursionError,
+    UserWarning,
+    struct.error,
+    BytesLengthException,
+    InvalidDicomError,
+)
+"""What pydicom raises on data sets that are broken."""
 DELIMITERS = {0x0A, 0x0C, 0x0D, 0x09, 0x5C, 0x5E, 0x3D}
 
 
 def element_text(dataset: Dataset, tag: int, encodings: list[str]) -> str:
     """One element in DICOM notation: multi-values joined by a backslash, padding stripped; empty where absent."""
-    element = dataset.get_item(BaseTag(tag))
+    element = _element(dataset, BaseTag(tag))
     if isinstance(element, RawDataElement):
         return _joined(_raw_parts(element, encodings))
     return _joined(_value_parts(element)) if isinstance(element, DataElement) else ""
+
+
+def _element(dataset: Dataset, tag: BaseTag) -> DataElement | RawDataElement | None:
+    """The element as read; one whose value was left on disk is fetched."""
+    element = dataset.get_item(tag, keep_deferred=True)
+    if not isinstance(element, RawDataElement) or element.value is not None or not element.length:
+        return element
+    try:
+        return dataset[tag]
+    except MALFORMED:
+        return None
 
 
 def encodings_of(dataset: Dataset) -> list[str]:
@@ -38,7 +69,7 @@ def decoded(raw: bytes, encodings: list[str]) -> str:
     if b"\x1b" not in raw:
         return raw.decode(encodings[0], errors="replace")
     try:
-        return decode_bytes(raw, encodings, DELIMITERS)
+        return ESCAPE.sub("", decode_bytes(raw, encodings, DELIMITERS))
     except (UnicodeError, LookupError, UserWarning):
         return raw.decode(encodings[0], errors="replace")
 

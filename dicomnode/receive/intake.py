@@ -1,4 +1,4 @@
-"""One arriving instance: its bytes to a temporary file, sync, checks, rename, index row, and only then Success.
+"""One arriving instance: its bytes to a temporary file, checks, its name, sync, index row, and only then Success.
 
 The data set is written as it was sent, never decoded and encoded again. PS3.4 B.2.2: Success means that
 the instance is stored, and it stays stored.
@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dicomnode.archive.files import STUDIES, instance_file, make_durable_folder, place, require_uid
 from dicomnode.archive.reading import read_header
 from dicomnode.errors import DiskReserve, NodeError
-from dicomnode.index.arrivals import Outcome, Received, Stored, received
+from dicomnode.index.arrivals import Received, Stored, received
 from dicomnode.index.database import Index
 from dicomnode.index.group_commit import Recorder
 from dicomnode.receive.faults import SUCCESS, CommandMismatch, DiskFull, IndexBusy, InstanceTooLarge, status_of
@@ -113,7 +114,8 @@ class Incoming:
     def keep(self) -> int:
         """Store the complete instance and answer the DIMSE status; Success once it is durable and indexed."""
         try:
-            self._require_no_fault()
+            if self._fault is not None:
+                raise self._fault
             arrival = self._checked()
             self._settle(arrival)
         except NodeError as fault:
@@ -156,14 +158,6 @@ class Incoming:
         except OSError as fault:
             self._fault = _disk_fault(fault)
 
-    def _require_no_fault(self) -> None:
-        if self._fault is not None:
-            raise self._fault
-        try:
-            os.fsync(self._handle)
-        except OSError as fault:
-            raise _disk_fault(fault) from fault
-
     def _checked(self) -> Received:
         """What the index will keep, when the data set is whole and is what the request named."""
         said, limit = self.arrival, self._intake.limits.instance_bytes
@@ -185,7 +179,7 @@ class Incoming:
         file = instance_file(arrival.study_uid, arrival.series_uid, arrival.sop_instance_uid, digest)
         target = self._intake.state / file
         try:
-            place(self._temporary, target)
+            place(self._temporary, self._handle, target, digest)
             outcome = self._intake.recorder.record(self._with_place(arrival, file, digest))
             target.stat()  # retention may have removed the study while the row was awaited
         except OSError as fault:
@@ -193,7 +187,7 @@ class Incoming:
         except SQLAlchemyError as fault:
             raise IndexBusy(f"the index could not be written ({type(fault).__name__})") from fault
         self._intake.transfers.add(self.arrival.calling_ae, self.arrival.address, arrival.study_uid)
-        if outcome is not Outcome.SAME:
+        with suppress(OSError):  # a log on a full disk must not change the answer
             log.debug("receive.stored", sop_instance_uid=arrival.sop_instance_uid, outcome=outcome.value)
 
     def _with_place(self, arrival: Received, file: str, digest: str) -> Received:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,16 +32,18 @@ class Refusals:
         """Keep one refusal and log it; a failure to keep it is logged and harms nothing else."""
         if not self._is_new((calling_ae, address, status, reason, sop_instance_uid)):
             return
-        log.warning(
-            "receive.refused",
-            calling_ae=calling_ae,
-            address=address,
-            status=status,
-            reason=reason,
-            sop_instance_uid=sop_instance_uid,
-        )
+        with suppress(OSError):  # a log on a full disk must not change the answer
+            log.warning(
+                "receive.refused",
+                calling_ae=calling_ae,
+                address=address,
+                status=status,
+                reason=reason,
+                sop_instance_uid=sop_instance_uid,
+            )
         if self._trail and status in SECURITY:
-            self._trail.refused(calling_ae=calling_ae, address=address, reason=reason)
+            with suppress(OSError):
+                self._trail.refused(calling_ae=calling_ae, address=address, reason=reason)
         self._keep(
             RefusalRow(
                 at_s=time.time(),
@@ -57,7 +60,8 @@ class Refusals:
             with self._index.transaction() as session:
                 session.add(row)
         except SQLAlchemyError as fault:
-            log.error("receive.refusal_not_kept", fault=type(fault).__name__)
+            with suppress(OSError):
+                log.error("receive.refusal_not_kept", fault=type(fault).__name__)
 
     def _is_new(self, key: tuple[str, ...]) -> bool:
         now = time.monotonic()

@@ -134,10 +134,10 @@ def store_answer(association: Association, image: Dataset, **changed: object) ->
     """As `store`, with the Error Comment."""
     request = C_STORE()
     request.MessageID, request.Priority = 1, 2
-    request.AffectedSOPClassUID = changed.get("sop_class_uid", image.SOPClassUID)
-    request.AffectedSOPInstanceUID = changed.get("sop_instance_uid", image.SOPInstanceUID)
+    request.AffectedSOPClassUID = changed.get("sop_class_uid", image.get("SOPClassUID"))
+    request.AffectedSOPInstanceUID = changed.get("sop_instance_uid", image.get("SOPInstanceUID"))
     request.DataSet = BytesIO(changed["data"] if "data" in changed else data_set(image))  # type: ignore[arg-type]
-    wanted = changed.get("context", image.SOPClassUID)
+    wanted = changed.get("context", image.get("SOPClassUID"))
     (context,) = [one for one in association.accepted_contexts if one.abstract_syntax == wanted][:1]
     association._reactor_checkpoint.clear()
     wait_for(lambda: association._is_paused)
