@@ -29,7 +29,7 @@ stop_node() {
 
 uninstall() {
   stop_node
-  if under_systemd; then systemctl disable --quiet dicomnode.target 'dicomnode-*' 2>/dev/null || true; fi
+  systemctl disable --quiet dicomnode.target 2>/dev/null || true
   for unit in "${units[@]}"; do rm -f "/etc/systemd/system/$unit"; done
   rm -rf /etc/systemd/system/dicomnode.target.wants "$root"
   rm -f /usr/lib/sysusers.d/dicomnode.conf /usr/lib/tmpfiles.d/dicomnode.conf /usr/local/bin/dicomnode
