@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -45,15 +46,8 @@ def catch_up(
     found = {}
     with Progress(console=Console(stderr=True), disable=as_json, transient=True) as bars:
         for name in sources(opened.config, source):
-            bar = bars.add_task(name)
-            found[name] = room.catch_up(
-                opened.index,
-                opened.config,
-                name,
-                begin,
-                fetch=not dry_run,
-                progress=lambda done, total, bar=bar: bars.update(bar, completed=done, total=total),  # type: ignore[misc]
-            )
+            shown = _bar(bars, name)
+            found[name] = room.catch_up(opened.index, opened.config, name, begin, fetch=not dry_run, progress=shown)
     for name, done in found.items():
         typer.echo(json.dumps({"source": name, **asdict(done)}) if as_json else _said(name, done))
     raise typer.Exit(1 if any(done.failed for done in found.values()) else 0)
@@ -88,6 +82,15 @@ def sources(config: Config, wanted: str) -> list[str]:
         named = f"no route has source = {wanted!r}" if wanted else "no route names a source"
         raise ConfigFault(f"{named}: set `source` in [[routes]] to the peer that is asked")
     return found
+
+
+def _bar(bars: Progress, name: str) -> Callable[[int, int], None]:
+    bar = bars.add_task(name)
+
+    def show(done: int, total: int) -> None:
+        bars.update(bar, completed=done, total=total)
+
+    return show
 
 
 def _said(name: str, done: "CaughtUp") -> str:
