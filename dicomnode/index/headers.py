@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
 
-from dicomnode.index.element_text import element_text, encodings_of
+from dicomnode.index.element_text import MALFORMED, element_text, encodings_of
 from dicomnode.values import Header
 
 # fmt: off
@@ -60,10 +60,6 @@ VIEWS = {
     "R-10206": "AP", "R-10214": "PA", "R-10236": "LATERAL",
 }  # fmt: skip
 """View Code Sequence (0054,0220) values in the words of View Position (CID 4010)."""
-MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, EOFError, OverflowError,
-             NotImplementedError, RecursionError, UserWarning)  # fmt: skip
-"""What pydicom raises on sequences that are broken."""
-
 _TAGS = {keyword: tag_for_keyword(keyword) or 0 for keyword in (*KEYWORDS, *SOURCE, "FrameLaterality")}
 
 

@@ -54,7 +54,7 @@ def build_volume(series: Series, rules: SeriesRules, *, decoder: Decoder | None 
 
 def require_one_frame_of_reference(sources: Iterable[Source]) -> str:
     """The Frame of Reference UID that all images share (PS3.3 C.7.4.1)."""
-    uids = {str(source.dataset.get("FrameOfReferenceUID", "") or "") for source in sources}
+    uids = {source.text("FrameOfReferenceUID") for source in sources}
     if len(uids) > 1:
         raise MixedFramesOfReference(len(uids))
     (uid,) = uids
@@ -137,7 +137,7 @@ def affine_lps(stack: Stack, single_thickness_mm: float) -> NDArray[np.float64]:
 
 def _image_affine(frame: ImageFrame) -> tuple[NDArray[np.float64], str | None]:
     """From geometry where the image has any (a CT slice), else pixel spacing alone."""
-    reference_uid = str(frame.source.dataset.get("FrameOfReferenceUID", "") or "")
+    reference_uid = frame.source.text("FrameOfReferenceUID")
     try:
         plane = plane_of_frame(frame)
     except MissingGeometry:

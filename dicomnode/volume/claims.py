@@ -119,8 +119,7 @@ def _require_enough(source: Source, frames: int, held: int) -> None:
 def _stored_frame_bytes(source: Source) -> int:
     """Bytes of one frame as stored: chroma of YBR_FULL_422 is halved (PS3.3 C.7.6.3.1.2)."""
     each = frame_bytes(source)
-    photometric = str(source.dataset.get("PhotometricInterpretation", ""))
-    return each * 2 // 3 if photometric == "YBR_FULL_422" else each
+    return each * 2 // 3 if source.text("PhotometricInterpretation") == "YBR_FULL_422" else each
 
 
 def _packed_bytes(source: Source, frames: int) -> int:

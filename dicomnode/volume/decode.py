@@ -1,6 +1,5 @@
 """Decoding the pixels of one stored image with pydicom and the decoders behind it."""
 
-import struct
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,16 +7,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels.utils import iter_pixels, pixel_array
 
-from dicomnode.index.headers import MALFORMED
+from dicomnode.index.element_text import MALFORMED
 
 UNDECODABLE = (
     *MALFORMED,
-    InvalidDicomError,
     RuntimeError,
-    struct.error,
     MemoryError,
     ArithmeticError,
     AssertionError,

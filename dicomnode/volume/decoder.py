@@ -94,7 +94,10 @@ class Decoder:
     def _ending(self) -> str:
         """How the process ended, in words."""
         assert self._process is not None
-        code = self._process.wait(END_S)
+        try:
+            code = self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            return "the decoder closed its answers without an end"
         if code == -signal.SIGALRM:
             return f"the decoder gave no frame in {FRAME_S} s"
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -12,11 +12,9 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 from pydicom.datadict import tag_for_keyword
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from dicomnode.index.element_text import element_text
-from dicomnode.index.headers import MALFORMED
+from dicomnode.index.element_text import MALFORMED, element_text
 from dicomnode.values import Instance
 from dicomnode.volume.refusals import TooLarge, UnreadableInstance
 
@@ -43,7 +41,11 @@ class Source:
     def transfer_syntax_uid(self) -> str:
         """As the file says, or as the instance was received."""
         meta = getattr(self.dataset, "file_meta", None)
-        return str(meta.get("TransferSyntaxUID", "") if meta else "") or self.instance.transfer_syntax_uid
+        return (element_text(meta, 0x00020010, ["ascii"]) if meta else "") or self.instance.transfer_syntax_uid
+
+    def text(self, keyword: str) -> str:
+        """A coded string or UID of the data set; empty where absent."""
+        return element_text(self.dataset, _tag(keyword), ["ascii"])
 
     def numbers(self, keyword: str, dataset: Dataset | None = None) -> tuple[float, ...]:
         """Values of a numeric attribute of the data set (or of an item); empty where absent or not numeric."""
@@ -68,7 +70,7 @@ def opened(instance: Instance) -> Source:
             require_bounded_inflation(instance.path)
         with quiet():
             return Source(instance, dcmread(instance.path, defer_size=None if deflated else DEFER_BYTES, force=True))
-    except (*MALFORMED, InvalidDicomError, zlib.error) as fault:
+    except (*MALFORMED, zlib.error) as fault:
         raise UnreadableInstance(instance.sop_instance_uid, _words(fault)) from fault
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
-from dicomnode.index.headers import MALFORMED
+from dicomnode.index.element_text import MALFORMED
 from dicomnode.volume.frames import ImageFrame
 from dicomnode.volume.read import Source, quiet
 from dicomnode.volume.refusals import UnusableRescale
@@ -127,4 +127,4 @@ def _as_stored(value: float, source: Source) -> float:
 
 
 def _photometric(source: Source) -> str:
-    return str(source.dataset.get("PhotometricInterpretation", ""))
+    return source.text("PhotometricInterpretation")

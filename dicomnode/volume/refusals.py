@@ -1,5 +1,6 @@
 """Why a series cannot become a volume: every reason has a name, and its message says the facts."""
 
+from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from dicomnode.errors import SeriesRefused
@@ -94,7 +95,7 @@ class UndecodablePixels(SeriesRefused):
     """The pixel data cannot be decoded."""
 
     def __init__(self, transfer_syntax_uid: str, reason: str) -> None:
-        self.transfer_syntax, self.reason = UID(transfer_syntax_uid).name or "unknown", reason
+        self.transfer_syntax, self.reason = UID(transfer_syntax_uid, IGNORE).name or "unknown", reason
         super().__init__(f"pixels in transfer syntax {self.transfer_syntax} cannot be decoded: {reason}")
 
 
