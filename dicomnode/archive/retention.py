@@ -105,7 +105,7 @@ def _candidates(index: Index, which: ColumnElement[bool]) -> list[tuple[int, str
     """Keys and UIDs of studies that hold instances, oldest arrival first."""
     query: Select[int, str] = (
         select(StudyRow.study_key, StudyRow.study_uid)
-        .where(which, StudyRow.state != "retired", exists().where(InstanceRow.study_key == StudyRow.study_key))
+        .where(which, exists().where(InstanceRow.study_key == StudyRow.study_key))
         .order_by(StudyRow.last_received_s)
     )
     with index.snapshot() as session:

@@ -217,5 +217,5 @@ def _touch(session: Session, study: StudyRow, arrival: Received) -> None:
             setattr(study, name, text)
     if study.state == "held" or changed_patient:
         hold_or_release(session, study)
-    elif study.state != "receiving":
+    if study.state not in {"held", "receiving"}:
         study.state, study.reason = "receiving", ""

@@ -110,6 +110,17 @@ def test_a_late_image_makes_a_decided_study_receiving_again(archive: Archive) ->
     assert archive.study().state == "receiving"
 
 
+def test_a_decided_study_that_comes_again_under_another_patient_id_is_decided_again(archive: Archive) -> None:
+    (image,) = ct_series(slices=1)
+    archive.receive([image])
+    archive.age(1, 5.0)
+    image.PatientID = "CORRECTED"
+
+    archive.receive([image])
+
+    assert (archive.study().state, archive.study().patient_id) == ("receiving", "CORRECTED")
+
+
 def held(archive: Archive):
     one, two = ct_series(slices=1)[0], mr_series(slices=1)[0]
     two.PatientID = "SOMEONE-ELSE"
