@@ -6,9 +6,9 @@ CPU; the network runs where `forward` puts it.
 """
 
 import json
+import os
 import pickle
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,7 @@ def _parser(folder: Path) -> ConfigParser:
     if path is None:
         raise ModelFault(f"bundle {folder.name} has none of configs/{', configs/'.join(CONFIGS)}")
     sys.path.insert(0, str(folder))
-    sys.pycache_prefix = tempfile.mkdtemp(prefix="dicomnode-bundle-")  # its caches are not under the digest
+    sys.dont_write_bytecode, sys.pycache_prefix = True, os.devnull  # its caches are not under the digest
     parser = ConfigParser()
     parser.read_config(str(path))
     metadata = folder / "configs" / "metadata.json"

@@ -22,8 +22,8 @@ from dicomnode.values import Prediction
 
 log = structlog.get_logger()
 
-LOAD_TIMEOUT_S = 180.0
-"""A process that has not loaded its bundle by then is killed."""
+LOAD_TIMEOUT_S = 600.0
+"""A process that has not loaded its bundle by then is killed; on a machine that is busy starting, torch takes minutes."""
 TAIL_LINES = 20
 ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 ENVIRONMENT_PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "PYTORCH_", "TORCH_", "OMP_", "MKL_")
@@ -35,7 +35,7 @@ class Worker:
     def __init__(self, name: str, load: Load) -> None:
         self.name, self.load = name, load
         self._process: _Process | None = None
-        self._loaded = False
+        self._loaded = self._closed = False
         self._start()
 
     def predict(self, ask: Ask, *, timeout_s: float) -> Prediction:
@@ -62,55 +62,56 @@ class Worker:
             return
         answer = self._exchange(None, LOAD_TIMEOUT_S)
         if answer.kind != "loaded":
-            self.close()
+            self._end()
             prediction_of(answer)
         self._loaded = True
         log.info("model.loaded", model=self.name, device=answer.fields["device"], seconds=answer.fields["seconds"])
 
     def close(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.kill()
-        self._process, self._loaded = None, False
+        """End the process for good; a prediction that is under way in another thread is lost."""
+        self._closed = True
+        self._end()
 
     @property
     def pid(self) -> int | None:
         """Of the process; None where there is none."""
         return self._process.pid if self._process else None
 
-    def _start(self) -> None:
-        self._process, self._loaded = _Process(self.load.threads), False
-        self._send(self.load.message(), time.monotonic() + LOAD_TIMEOUT_S)
+    def _start(self) -> "_Process":
+        if self._closed:
+            raise WorkerLost(self.name, "was closed")
+        process = _Process(self.load.threads)
+        self._process, self._loaded = process, False
+        try:
+            send(process.channel, self.load.message(), deadline=time.monotonic() + LOAD_TIMEOUT_S)
+        except OSError as fault:
+            self._end()
+            raise WorkerLost(self.name, process.ending()) from fault
+        return process
+
+    def _end(self) -> None:
+        process, self._process, self._loaded = self._process, None, False
+        if process is not None:
+            process.kill()
 
     def _exchange(self, message: Message | None, timeout_s: float) -> Message:
-        assert self._process is not None
+        process = self._process or self._start()
         deadline = time.monotonic() + timeout_s
         try:
             if message is not None:
-                send(self._process.channel, message, deadline=deadline)
-            return receive(self._process.channel, deadline=deadline)
+                send(process.channel, message, deadline=deadline)
+            return receive(process.channel, deadline=deadline)
         except TimeoutError as fault:
-            raise self._replaced(TimedOut(self.name, timeout_s)) from fault
+            raise self._replaced(process, TimedOut(self.name, timeout_s)) from fault
         except (EOFError, OSError, BrokenFrame) as fault:
-            raise self._replaced(WorkerLost(self.name, self._process.ending())) from fault
+            raise self._replaced(process, WorkerLost(self.name, process.ending())) from fault
 
-    def _send(self, message: Message, deadline: float) -> None:
-        assert self._process is not None
-        try:
-            send(self._process.channel, message, deadline=deadline)
-        except OSError as fault:
-            how = self._process.ending()
-            self.close()
-            raise WorkerLost(self.name, how) from fault
-
-    def _replaced(self, fault: WorkerLost) -> WorkerLost:
+    def _replaced(self, process: "_Process", fault: WorkerLost) -> WorkerLost:
         """The fault, after its process was killed and (had it loaded once) a fresh one was started."""
-        assert self._process is not None
-        self._process.kill()
-        log.error("model.lost", model=self.name, how=fault.how, output=list(self._process.tail))
         had_loaded = self._loaded
-        self.close()
-        if had_loaded:
+        self._end()
+        log.error("model.lost", model=self.name, how=fault.how, output=list(process.tail))
+        if had_loaded and not self._closed:
             self._start()
         return fault
 
@@ -172,7 +173,9 @@ class _Process:
             return
         finally:
             self._started.set()
-        with self._popen.stdout or open(os.devnull) as output:  # noqa: PTH123 -- never the latter: stdout is PIPE
+        output = self._popen.stdout
+        assert output is not None
+        with output:
             for line in output:
                 self.tail.append(line.rstrip()[:500])
 

@@ -1,6 +1,7 @@
 """MONAI bundles as they come, loaded without their files in and out."""
 
 import json
+import py_compile
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +133,16 @@ def test_a_segmentations_uncertainty_is_the_entropy_inside_each_label(tmp_path: 
     p = 1 / (1 + np.exp(-1.0))
     assert isinstance(answer, Segmentation)
     assert answer.uncertainty == {1: pytest.approx(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)), abs=1e-3)}
+
+
+def test_a_planted_cache_of_a_script_is_not_read(tmp_path: Path) -> None:
+    folder = bundle_made(tmp_path, "plain", "Threshold").folder
+    script = folder / "scripts" / "networks.py"
+    original = script.read_text()
+    script.write_text("raise SystemExit('the cache was read')")
+    planted = py_compile.compile(str(script), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    script.write_text(original)
+
+    assert planted is not None
+    assert Path(planted).is_relative_to(folder)
+    assert model_loaded(version_of(folder)).bundle.folder == folder
