@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dicomnode import durable
-from dicomnode.receive import intake
+from dicomnode.index.group_commit import Recorder
 
 POINTS = frozenset(os.environ["CRASH_POINTS"].split(","))
 FOLDER = Path(os.environ["CRASH_FOLDER"])
@@ -74,7 +74,7 @@ def crashing_record(record: Callable[..., Any]) -> Callable[..., Any]:
 
 if __name__ == "__main__":
     durable.step = crashing_step(durable.step)  # type: ignore[assignment]
-    intake.record = crashing_record(intake.record)
+    Recorder.record = crashing_record(Recorder.record)  # type: ignore[method-assign]
     from dicomnode.cli.app import main
 
     main()
