@@ -26,6 +26,7 @@ class Rejection:
 
 CALLED = Rejection(1, 1, 7, "called AE title is not ours")
 CALLING = Rejection(1, 1, 3, "calling AE title is not allowed from this address")
+UNREADABLE = Rejection(1, 1, 1, "the association request cannot be read")
 NO_ROOM = Rejection(2, 3, 2, "less free disk than the reserve")
 NO_SEAT = Rejection(2, 3, 2, "as many associations are open as allowed")
 

@@ -28,7 +28,7 @@ from dicomnode.receive.refusals import Refusals
 from dicomnode.receive.transfers import Transfers
 
 INCOMING = "incoming"
-STALE_S = 86400.0
+STALE_S = 3600.0
 """A temporary file so old belongs to no living association."""
 COMMENT_LENGTH = 64
 """Error Comment (0000,0902) is LO."""

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dicomnode.config.tables import Config
 from dicomnode.receive.commitment import INVALID_ARGUMENT, PROCESSING_FAILURE, Duties
 from dicomnode.receive.faults import CANNOT_UNDERSTAND
-from dicomnode.receive.gate import Gate, request_of
+from dicomnode.receive.gate import UNREADABLE, Gate, Rejection, request_of
 from dicomnode.receive.intake import Intake
 from dicomnode.receive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from dicomnode.receive.server import Door, Handler, Server, SharedContexts
@@ -101,14 +101,21 @@ class Receiver:
         return handlers + (FastPath(self._intake, self._settings).handlers() if self._settings.fast else [])
 
     def _on_requested(self, event: evt.Event) -> None:
-        """Reject who may not call; pynetdicom negotiates with the others."""
-        association, request = event.assoc, request_of(event.assoc)
-        rejection = self._gate.rejection(request, association)
-        if rejection is None:
-            return
+        """Reject who may not call, or whose request cannot be read; pynetdicom negotiates with the others."""
+        association = event.assoc
+        rejection: Rejection | None = UNREADABLE
+        try:
+            rejection = self._gate.rejection(request_of(association), association)
+        finally:  # pynetdicom goes on to accept when a handler fails
+            if rejection is not None:
+                self._reject(association, rejection)
+
+    def _reject(self, association: Association, rejection: Rejection) -> None:
         association.acse.send_reject(rejection.result, rejection.source, rejection.diagnostic)
         association.kill()
-        self._intake.refusals.record(request.calling_ae, request.address, status="reject", reason=rejection.reason)
+        calling_ae = str(association.requestor.primitive.calling_ae_title).strip()
+        address = str(association.requestor.address)
+        self._intake.refusals.record(calling_ae, address, status="reject", reason=rejection.reason)
 
     def _on_accepted(self, event: evt.Event) -> None:
         """Note what was proposed in vain: SOP classes and transfer syntaxes that we do not take."""

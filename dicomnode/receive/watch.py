@@ -115,7 +115,7 @@ class Watch:
             return ""
         if association.is_established:
             return "caller sent no whole PDU in time" if now - heard.last_s > self._settings.idle_timeout_s else ""
-        if now - heard.since_s > self._settings.association_timeout_s:
+        if now - heard.last_s > self._settings.association_timeout_s:
             return "caller did not finish negotiating, or leaving, in time"
         return ""
 

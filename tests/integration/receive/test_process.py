@@ -17,7 +17,7 @@ from dicomnode.index.database import Index
 from dicomnode.index.schema import BeatRow, InstanceRow
 from tests.integration.receive.loopback import SUCCESS, free_port, send, wait_for
 from tests.integration.receive.wire import raw_association, receive_pdu, store_pdus
-from tests.phantom import ct_series
+from tests.phantom import SUBJECT, ct_series
 
 PROGRAM = """
 import sys, threading, signal
@@ -75,10 +75,13 @@ def test_the_receiver_runs_without_torch_beats_and_stops_when_told(tmp_path: Pat
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
         index.close()
+    told = "".join(file.read_text() for file in (tmp_path / "state" / "audit").glob("*"))
+    assert all(word in told for word in ("Application Start", "DICOM Instances Transferred", "PACS", SUBJECT.study_uid))
+    assert SUBJECT.patient_id not in told
 
 
 @pytest.mark.parametrize("fast", [False, True], ids=["reactor", "fast"])
-def test_what_was_acknowledged_survives_a_kill_and_the_rest_leaves_no_trace(tmp_path: Path, fast: bool) -> None:
+def test_what_was_acknowledged_survives_a_kill_and_the_rest_can_be_sent_again(tmp_path: Path, fast: bool) -> None:
     port, images = free_port(), ct_series(slices=40, rows=64, columns=64)
     acknowledged: list[str] = []
     with receiver(tmp_path, port, fast=fast) as process:
