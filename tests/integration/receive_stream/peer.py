@@ -65,15 +65,15 @@ Listen = Callable[..., Listening]
 
 
 @contextmanager
-def raw_association(port: int) -> Iterator[socket.socket]:
+def raw_association(port: int, called_ae: str = "DICOMNODE") -> Iterator[socket.socket]:
     """A connection on which CT (1) and Verification (3) are accepted."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as peer:
-        peer.sendall(associate_rq())
+        peer.sendall(associate_rq(called_ae))
         assert read_pdu(peer)[0] == 2
         yield peer
 
 
-def associate_rq() -> bytes:
+def associate_rq(called_ae: str) -> bytes:
     """An A-ASSOCIATE-RQ PDU for CT Image Storage (1) and Verification (3), explicit VR little endian."""
     contexts = [(1, CTImageStorage), (3, Verification)]
     items = _item(0x10, b"1.2.840.10008.3.1.1.1")
@@ -81,7 +81,7 @@ def associate_rq() -> bytes:
         syntaxes = _item(0x30, uid.encode()) + _item(0x40, ExplicitVRLittleEndian.encode())
         items += _item(0x20, bytes([number, 0, 0, 0]) + syntaxes)
     items += _item(0x50, _item(0x51, struct.pack(">I", 1 << 20)) + _item(0x52, b"1.2.3.4"))
-    body = struct.pack(">HH16s16s32x", 1, 0, b"DICOMNODE".ljust(16), b"SENDER".ljust(16)) + items
+    body = struct.pack(">HH16s16s32x", 1, 0, called_ae.encode().ljust(16), b"SENDER".ljust(16)) + items
     return pdu([body], kind=1)
 
 
