@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from dicomnode.infer.domain import Domain, load_domain
 from scripts.radiographs import Radiographs, preprocessing, read_split
-from scripts.shipped import ROOT, Calibration, calibration_of, network_of
+from scripts.shipped import ROOT, calibration_of, network_of
 
 RESAMPLES = 2_000
 SEED = 20261121
@@ -83,16 +84,22 @@ def performance(data: Radiographs, probability: np.ndarray, threshold: float) ->
     return found
 
 
-@torch.inference_mode()
-def probabilities(network: torch.nn.Module, images: torch.Tensor, calibration: Calibration) -> np.ndarray:
-    """The calibrated probability of each image."""
-    logits = torch.cat([network(chosen.float())[:, 0] for chosen in images.split(16)])
-    return calibration.probability(logits.double().numpy())
+@dataclass(frozen=True)
+class Looked:
+    """What the network and the domain check say of some images."""
+
+    logits: np.ndarray
+    outside: np.ndarray
+    """Whether the domain check says that the image is outside."""
 
 
-def outside(domain: Domain, network: torch.nn.Module, images: torch.Tensor) -> np.ndarray:
-    """Whether each image is said to lie outside the domain."""
-    return np.array([not domain.check(network, image[None].float()).inside for image in images])
+def look(domain: Domain, network: torch.nn.Module, images: torch.Tensor) -> Looked:
+    """Ask both about (image, 1, 224, 224), one image at a time, as the node does."""
+    logits: list[float] = []
+    hook = network.register_forward_hook(lambda _module, _inputs, output: logits.append(float(output[0, 0])))
+    outside = [not domain.check(network, image[None].float()).inside for image in images]
+    hook.remove()
+    return Looked(np.array(logits), np.array(outside))
 
 
 def images_in(folder: Path, most: int) -> torch.Tensor:
@@ -114,24 +121,30 @@ def blank_images() -> torch.Tensor:
     return torch.stack(grey + noise + normal + ramps)
 
 
-def share(found: np.ndarray) -> dict[str, object]:
+def share(looked: Looked) -> dict[str, object]:
     """How many images were said to be outside."""
-    return {"images": len(found), "said_to_be_outside": round(float(found.mean()), 4)}
+    return {"images": len(looked.outside), "said_to_be_outside": round(float(looked.outside.mean()), 4)}
 
 
-def domain_figures(
-    network: torch.nn.Module, data: Radiographs, folders: dict[str, Path], most: int
-) -> dict[str, object]:
-    """False alarms on the radiographs of a split, and what is recognised of images from outside."""
-    domain = load_domain(ROOT / "models/domain.npz")
-    alarms = outside(domain, network, data.images)
-    means = [float(alarms[one].mean()) for one in resamples(data.groups)]
-    found: dict[str, object] = {"false_alarms": told(float(alarms.mean()), means)}
-    found["inverted"] = share(outside(domain, network, 1 - data.images[::2].float()))
-    found["blank"] = share(outside(domain, network, blank_images()))
-    for name, folder in folders.items():
-        found[name] = share(outside(domain, network, images_in(folder, most)))
-    return found
+def false_alarms(data: Radiographs, looked: Looked) -> dict[str, float]:
+    """The share of radiographs said to be outside, with its interval."""
+    return told(float(looked.outside.mean()), [float(looked.outside[one].mean()) for one in resamples(data.groups)])
+
+
+def figures_for(data: Radiographs, folders: dict[str, Path], most: int) -> dict[str, object]:
+    """All figures of one split, and of the images from outside."""
+    network, domain, calibration = network_of(), load_domain(ROOT / "models/domain.npz"), calibration_of()
+    looked = look(domain, network, data.images)
+    strangers = {"inverted": 1 - data.images[::2].float(), "blank": blank_images()}
+    strangers |= {name: images_in(folder, most) for name, folder in folders.items()}
+    return {
+        "threshold": calibration.threshold,
+        "performance": performance(data, calibration.probability(looked.logits), calibration.threshold),
+        "domain_check": {
+            "false_alarms": false_alarms(data, looked),
+            **{name: share(look(domain, network, images)) for name, images in strangers.items()},
+        },
+    }
 
 
 def main() -> None:
@@ -140,19 +153,13 @@ def main() -> None:
     parser.add_argument("--dataset_dir", type=Path, required=True)
     parser.add_argument("--split", default="test", choices=("train", "validation", "calibration", "test"))
     parser.add_argument("--outside", action="append", default=[], metavar="NAME=FOLDER")
-    parser.add_argument("--most", type=int, default=300, help="images taken of each folder, at most")
+    parser.add_argument("--most", type=int, default=150, help="images taken of each folder, at most")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    network, data = network_of(), read_split(ROOT, options.dataset_dir, options.split)
-    calibration = calibration_of()
     folders = {name: Path(folder) for name, _, folder in (each.partition("=") for each in options.outside)}
-    figures = {
-        "split": options.split,
-        "threshold": calibration.threshold,
-        "performance": performance(data, probabilities(network, data.images, calibration), calibration.threshold),
-        "domain_check": domain_figures(network, data, folders, options.most),
-    }
+    data = read_split(ROOT, options.dataset_dir, options.split)
+    figures = {"split": options.split, **figures_for(data, folders, options.most)}
     text = json.dumps(figures, indent=4) + "\n"
     print(text, end="")
     if options.split == "test":

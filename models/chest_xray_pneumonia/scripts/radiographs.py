@@ -34,10 +34,10 @@ def preprocessing(bundle_root: Path) -> Compose:
     return transform
 
 
-def read_split(bundle_root: Path, dataset_dir: Path, split: str) -> Radiographs:
-    """All images of one split: ``train``, ``validation``, ``calibration`` or ``test``."""
+def read_split(bundle_root: Path, dataset_dir: Path, split: str, *, step: int = 1) -> Radiographs:
+    """The images of one split: ``train``, ``validation``, ``calibration`` or ``test``; all, or every ``step``-th."""
     with (bundle_root / "configs/split.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == split]
+        rows = [row for row in csv.DictReader(file) if row["split"] == split][::step]
     transform = preprocessing(bundle_root)
     images = [transform({"image": str(dataset_dir / row["path"])})["image"].as_tensor().half() for row in rows]
     return Radiographs(
