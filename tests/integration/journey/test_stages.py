@@ -299,3 +299,20 @@ def test_the_mask_in_the_seg_is_that_of_the_model(site: Site) -> None:
     assert np.argwhere(seg.pixel_array).tolist() == [[3, 4]]
     source = seg.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0].SourceImageSequence[0]
     assert source.ReferencedSOPInstanceUID == uid("study 1 CT 1 3")
+
+
+def test_a_run_whose_study_is_held_meanwhile_posts_nothing_and_goes_on_when_it_is_settled(site: Site) -> None:
+    images = ct_series()
+    site.receive(images)
+    site.decide()
+    (row,) = site.rows(RunRow)
+    site.stages.begin(row.run_key)
+    site.stages.analyse(row.run_key)
+    site.receive([with_patient(images[4], "OTHER")])  # the study now has two patients
+
+    assert site.stages.report(row.run_key, 0, {}) == 0
+    assert (only(site.rows(RunRow)).status, site.rows(ResultRow)) == (RunStatus.CANCELLED, [])
+
+    site.receive([images[4]])
+    site.decide()
+    assert only(site.work()).status == RunStatus.DELIVERING
