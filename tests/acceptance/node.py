@@ -19,7 +19,7 @@ from dicomnode.index.database import Index
 
 REPO = Path(__file__).parents[2]
 MODELS = REPO / "models"
-START_S = 60.0
+START_S = 180.0
 
 
 @dataclass
