@@ -1,5 +1,6 @@
 """Decoding the pixels of one stored image with pydicom and the decoders behind it."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.pixels.utils import iter_pixels, pixel_array
+from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit
 
 from dicomnode.index.element_text import MALFORMED
 
@@ -19,6 +21,9 @@ UNDECODABLE = (
     AssertionError,
 )
 """What pydicom and its decoders raise on pixels they cannot decode."""
+SEQUENTIAL_JPEG = (JPEGBaseline8Bit, JPEGExtended12Bit)
+ENDS_AT_ZERO = re.compile(rb"(\xff\xda\x00\x08\x01..)\x00\x00\x00", re.DOTALL)
+"""Start of scan, 8 bytes, one component (selector, tables), from coefficient 0 to 0, no approximation."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,16 @@ def decoded(request: Request) -> Iterator[NDArray[Any]]:
         yield pixels
 
 
+def mended_scan(codestream: bytes) -> bytes:
+    """A sequential JPEG of one component whose scan says that it ends at coefficient 0, ending at 63 as it must.
+
+    Some encoders wrote 0 there, and decoders refuse it. Nothing else is touched, nor is any length.
+
+    Source: ISO/IEC 10918-1 B.2.3 (scan header: Ss is 0 and Se 63 in the sequential modes).
+    """
+    return ENDS_AT_ZERO.sub(lambda scan: scan[1] + b"\x00\x3f\x00", codestream, count=1)
+
+
 def words(fault: BaseException) -> str:
     """A decoder's own words on one line; they speak of the encoding, never of the patient."""
     return f"{type(fault).__name__}: {' '.join(str(fault).split())}"[:300]
@@ -57,7 +72,10 @@ def words(fault: BaseException) -> str:
 
 def _one(request: Request) -> Iterator[NDArray[Any]]:
     """The frame of a single-frame image, or every frame where there are more than it claims."""
-    pixels = pixel_array(dcmread(request.path, force=True))
+    dataset = dcmread(request.path, force=True)
+    if dataset.file_meta.get("TransferSyntaxUID") in SEQUENTIAL_JPEG:
+        dataset.PixelData = mended_scan(dataset.PixelData)
+    pixels = pixel_array(dataset)
     claimed_axes = 3 if request.samples > 1 else 2
     yield from pixels if pixels.ndim > claimed_axes else [pixels]
 

@@ -99,6 +99,15 @@ def test_the_same_mr_image_has_the_same_values_in_each_transfer_syntax(decoder: 
     assert np.array_equal(voxels, volume_at(Path(DATA_ROOT, "test_files", READABLE[0]), STACK, decoder).voxels)
 
 
+def test_a_12_bit_jpeg_whose_scan_header_is_wrong_is_read_as_the_one_whose_header_is_right(decoder: Decoder) -> None:
+    wrong, right = Path(DATA_ROOT, "test_files", "JPEG-lossy.dcm"), Path(DATA_ROOT, "test_files", "JPGExtended.dcm")
+
+    volume = volume_at(wrong, IMAGE, decoder)
+
+    assert volume.voxels.max() > 255
+    assert np.array_equal(volume.voxels, volume_at(right, IMAGE, decoder).voxels)
+
+
 @pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.name)
 @pytest.mark.parametrize("rules", [IMAGE, STACK], ids=["2D", "3D"])
 def test_every_file_that_comes_with_pydicom_is_a_volume_or_a_named_refusal(
