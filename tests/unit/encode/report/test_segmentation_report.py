@@ -2,17 +2,21 @@
 
 from pathlib import Path
 
+import numpy as np
 from pydicom import Dataset
 
 from dicomnode.encode.door.items import children, groups, tracking_of, tree
+from dicomnode.encode.door import faults_of
+from dicomnode.encode.door.expected import Expected
 from dicomnode.encode.results import encode_results
-from dicomnode.values import DomainAnswer
-from tests.phantom import ct_series, mr_series
+from dicomnode.values import DomainAnswer, Role
+from tests.phantom import ct_series, dx_image, mr_series
 from tests.unit.encode.examples import (
     MADE_AT,
     SEGMENTS,
     coded_answers,
     figures_of,
+    flat,
     node_of,
     nothing_found_results,
     run_of,
@@ -151,3 +155,20 @@ def with_domain(domain: DomainAnswer, folder: Path) -> Dataset:
     prediction = segmented(two_boxes(volume.voxels.shape), domain)
     made = encode_results(run_of(study), series, volume, prediction, SEGMENTS, node_of(folder), MADE_AT)
     return made[-1].dataset
+
+
+def test_without_geometry_an_outline_is_drawn_and_nothing_is_measured(tmp_path: Path) -> None:
+    image = dx_image()
+    study, series = stored([image], tmp_path)
+    volume = flat(image, series)
+    labels = np.zeros(volume.voxels.shape, np.uint8)
+    labels[0, 1:3, 1:3] = 1
+    run = run_of(study)
+
+    made = encode_results(run, series, volume, segmented(labels), SEGMENTS, node_of(tmp_path), MADE_AT)
+
+    assert [one.role for one in made] == [Role.SR]
+    assert children(groups(made[0].dataset)[0], "111030/DCM")
+    assert figures_of(made[0].dataset, "Area") == []
+    assert "0.00 ml" not in texts(made[0].dataset)
+    assert faults_of(Expected(made, run, SEGMENTS, series)) == []
