@@ -17,9 +17,10 @@ from tests.phantom import encoded
 class Archive:
     """An index and a state folder, filled as the receiver fills them."""
 
-    def __init__(self, state: Path, **storage: object) -> None:
+    def __init__(self, state: Path, *, url: str = "", **storage: object) -> None:
         settings = {"keep_days": 10.0, "keep_free_bytes": 0, **storage}
-        self.config = Config.model_validate({"node": {"state": str(state)}, "storage": settings})
+        tables = {"node": {"state": str(state)}, "storage": settings, "index": {"url": url}}
+        self.config = Config.model_validate(tables)
         self.state = state
         self.index = Index(self.config.index_url)
         self.index.migrate()

@@ -1,0 +1,85 @@
+"""The index on PostgreSQL: several receivers write into one, and nothing is lost or doubled."""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dicomnode.archive.retention import retire
+from tests.phantom import Subject, ct_series, mr_series
+from tests.unit.archive.archived import Archive
+
+PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), Path("/nonexistent"))
+
+
+def account() -> list[str]:
+    """How to become someone whom PostgreSQL lets start a server: it refuses root."""
+    return ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+
+
+def is_possible() -> bool:
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    may = os.geteuid() != 0 or ("postgres" in known and shutil.which("runuser") is not None)
+    return may and (PROGRAMS / "initdb").exists() and importlib.util.find_spec("psycopg") is not None
+
+
+pytestmark = pytest.mark.skipif(not is_possible(), reason="PostgreSQL is not installed")
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """URL of a server on a Unix socket, for this module alone."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+    control = [*account(), str(PROGRAMS / "pg_ctl"), "-D", str(folder / "data"), "-w"]
+    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+    try:
+        initdb = [*account(), str(PROGRAMS / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust"]
+        subprocess.run(initdb, check=True, capture_output=True, cwd=folder)
+        subprocess.run([*control, "-o", options, "-l", str(folder / "log"), "start"], check=True, cwd=folder)
+        yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], check=False, cwd=folder, capture_output=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_several_receivers_enter_the_same_new_study_once(database: str, tmp_path: Path) -> None:
+    archives = [Archive(tmp_path / "state", url=database) for _ in range(3)]
+    images, statuses = [*ct_series(slices=5), *mr_series(slices=5)], []
+    threads = [
+        threading.Thread(target=lambda archive=archive: statuses.extend(archive.receive(images)))
+        for archive in archives
+    ]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert statuses == [0] * 30
+    assert len(archives[0].studies()) == 1
+    assert len(archives[0].instances()) == len(archives[0].files()) == 10
+    for archive in archives:
+        archive.index.close()
+
+
+def test_a_study_is_retired_and_received_again(database: str, tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "state", url=database)
+    images = ct_series(slices=2, subject=Subject(study="retired"))
+    archive.receive(images)
+    (study,) = [row for row in archive.studies() if row.study_uid == images[0].StudyInstanceUID]
+    archive.age(study.study_key, 5.0)
+
+    assert images[0].StudyInstanceUID in [one.study_uid for one in retire(archive.index, archive.config, 1e9)]
+    assert archive.files() == []
+    assert archive.receive(images) == [0, 0]
+    assert len(archive.files()) == 2
+    archive.index.close()
