@@ -9,7 +9,7 @@ from dicomnode.encode import concepts
 from dicomnode.encode.context import Context
 from dicomnode.encode.regions import Regions
 from dicomnode.encode.report.document import Content, code_item
-from dicomnode.encode.report.segments import planar_group, unseen_group, volumes_in_words, volumetric_group
+from dicomnode.encode.report.segments import planar_group, sizes_in_words, unseen_group, volumetric_group
 from dicomnode.encode.report.words import NOT_VERIFIED, examined
 from dicomnode.encode.tracking import Structure
 from dicomnode.values import Segmentation, Volume
@@ -28,7 +28,7 @@ def segmentation_content(context: Context, volume: Volume, answer: Segmentation,
     return Content(
         title=concepts.MEASUREMENT_REPORT if regions.found else concepts.AI_RESULT,
         groups=[*outlines, *missing],
-        summary=" ".join(_summary(context, regions)),
+        summary=" ".join(_summary(context, volume, regions)),
         codes=(code_item(concepts.ANALYSES, concepts.SUCCEEDED),),
         comments=tuple(_remarks(regions, answer)),
     )
@@ -55,11 +55,11 @@ def outside_content(context: Context, structures: Sequence[Structure]) -> Conten
     )
 
 
-def _summary(context: Context, regions: Regions) -> Iterator[str]:
+def _summary(context: Context, volume: Volume, regions: Regions) -> Iterator[str]:
     yield NOT_VERIFIED
     if not regions.found:
         yield "Nothing found."
-    yield from volumes_in_words(regions)
+    yield from sizes_in_words(regions, volume)
     yield examined(context)
 
 

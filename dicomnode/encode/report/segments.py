@@ -110,10 +110,11 @@ def _image_of(frame: Frame) -> SourceImageForRegion:
     return SourceImageForRegion(frame.sop_class_uid, frame.sop_instance_uid, numbers)
 
 
-def volumes_in_words(regions: Regions) -> Iterator[str]:
+def sizes_in_words(regions: Regions, volume: Volume) -> Iterator[str]:
     """A sentence for each structure found, and one for those that were not."""
     for region in regions.found:
         name = region.structure.tracking.identifier
-        yield f"{name}: volume {region.volume_ml:.2f} ml, largest diameter {region.extent_mm:.0f} mm."
+        size = f"volume {region.volume_ml:.2f} ml, largest diameter {region.extent_mm:.0f} mm"
+        yield f"{name}: {size if volume.has_geometry else 'outlined; its size is not known'}."
     if regions.absent:
         yield f"Looked for and not found: {', '.join(s.tracking.identifier for s in regions.absent)}."

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset
 
-from dicomnode.encode.door.items import children, groups, tracking_of, tree
 from dicomnode.encode.door import faults_of
 from dicomnode.encode.door.expected import Expected
+from dicomnode.encode.door.items import children, groups, tracking_of, tree
 from dicomnode.encode.results import encode_results
 from dicomnode.values import DomainAnswer, Role
 from tests.phantom import ct_series, dx_image, mr_series
