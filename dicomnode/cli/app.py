@@ -26,6 +26,7 @@ app = typer.Typer(
 for part in (demo, processes, runs, check, catch_up, backup):
     part.add_to(app)
 app.add_typer(studies.app, name="studies", rich_help_panel="Studies and runs")
+app.command("reindex", rich_help_panel="Studies and runs")(studies.reindex_)
 app.add_typer(models.app, name="models", rich_help_panel="Models")
 app.add_typer(bench_app, name="bench", rich_help_panel="Care")
 

@@ -19,10 +19,17 @@ from dicomnode.index.identity import settle
 from dicomnode.index.schema import SeriesRow, StudyRow
 from dicomnode.index.studies import Filter, Listed, list_studies, series_of, study_by_uid
 
-app = typer.Typer(help="List, show, export and settle received studies.", no_args_is_help=True)
+app = typer.Typer(help="List, show, export and settle received studies.")
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 StudyUid = Annotated[str, typer.Argument(metavar="STUDY", help="Study Instance UID.")]
 console = Console()
+
+
+@app.callback(invoke_without_command=True)
+def root(ctx: typer.Context) -> None:
+    """List, show, export and settle received studies; without a command: the list."""
+    if ctx.invoked_subcommand is None:
+        list_(ctx)
 
 
 @app.command("list")

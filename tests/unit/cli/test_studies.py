@@ -33,6 +33,7 @@ def test_studies_are_listed(archive: Archive) -> None:
     (line,) = [line for line in said(archive, "list").splitlines() if SUBJECT.study_uid in line]
     assert "CT" in line
     assert "receiving" in line
+    assert SUBJECT.study_uid in said(archive)
 
 
 def test_a_script_reads_json(archive: Archive) -> None:
