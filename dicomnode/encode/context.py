@@ -20,7 +20,7 @@ class Context:
     node: Node
     made_at: datetime
     sources: Sources
-    """Normalised headers of the images read; the first gives patient and study."""
+    """Headers of the images read; the first gives patient and study."""
     instances: tuple[Instance, ...]
     """The images read, or that could not be; every one is evidence."""
 

@@ -32,19 +32,18 @@ TYPE_2 = (
 
 @dataclass(frozen=True)
 class Sources:
-    """Normalised headers, at least one, and the name that they leave out."""
+    """Headers, the first of them normalised, and the name that it leaves out."""
 
     headers: tuple[Dataset, ...]
     patient_name: str
 
 
 def sources_of(paths: Iterable[Path], gap_mm: float = 1.0) -> Sources:
-    """The headers of these files, each once, in this order."""
-    headers = tuple(normalised(header(path), gap_mm) for path in dict.fromkeys(paths))
-    patient_name = str(headers[0].PatientName or "")
-    for image in headers:
-        image.PatientName = ""
-    return Sources(headers, patient_name)
+    """The headers of these files, each once, in this order; of the others highdicom reads geometry and UIDs alone."""
+    first, *others = (header(path) for path in dict.fromkeys(paths))
+    patient_name = str(normalised(first, gap_mm).PatientName or "")
+    first.PatientName = ""
+    return Sources((first, *others), patient_name)
 
 
 def header(path: Path) -> Dataset:
