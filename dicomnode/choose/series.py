@@ -95,6 +95,8 @@ def _over_all(instances: Sequence[Instance], rules: SeriesRules) -> list[str]:
 def _against(header: Header, rules: SeriesRules) -> list[str]:
     """Every reason why one image is not for the model: general exclusions, then its own conditions."""
     reasons = [f"{kind} image, by {shown}" for kind, shown in exclusions_of(header).items() if kind not in rules.admit]
+    if rules.dimensions == 2 and slices_in(header) > 1:
+        reasons.append(f"{slices_in(header)} frames, the model takes one image")
     reasons += [f"needs {condition.words()}" for condition in rules.require if not condition.holds(header)]
     return reasons + [f"excluded by {condition.words()}" for condition in rules.exclude if condition.holds(header)]
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from dicomnode.volume.decode import Request, decoded
 from dicomnode.volume.decode_apart import FRAME_S, LENGTH
 
+ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "LANG", "LC_ALL", "TMPDIR")
+"""What the process sees of ours: no secret of the node."""
 END_S = 5.0
 """A process that does not end by itself in this time is killed."""
 
@@ -87,6 +90,7 @@ class Decoder:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "dicomnode.volume.decode_apart"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
                 process_group=0,  # Ctrl-C is for the node, which ends its processes itself
             )  # fmt: skip
         return self._process

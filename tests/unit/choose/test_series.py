@@ -256,6 +256,16 @@ def test_a_model_of_one_image_takes_the_view_it_was_evaluated_on() -> None:
     assert choice.verdicts[0].reasons[1] == "image 2 of 2 images alone is analysed"
 
 
+def test_a_model_of_one_image_takes_no_cine() -> None:
+    cine, still = dx_image(name="cine"), dx_image(name="still")
+    cine.NumberOfFrames = 30
+
+    choice = choose_series(study_of([cine, still]), rules(modalities=["DX"], dimensions=2))
+
+    assert choice.verdicts[0].reasons == ("30 frames, the model takes one image",)
+    assert taken_name(choice) == "1 DX still"
+
+
 def test_a_model_of_one_image_needs_no_geometry() -> None:
     choice = choose_series(study_of([dx_image()]), rules(modalities=["DX"], dimensions=2))
 
