@@ -57,7 +57,7 @@ class NodeUnderTest:
 
     @contextmanager
     def kept_running(self, *parts: str) -> Iterator[None]:
-        """Run parts, and start each again when it dies, as systemd does."""
+        """Run parts, from when each has been ready once, and start each again when it dies, as systemd does."""
         over = threading.Event()
 
         def watch() -> None:
@@ -66,8 +66,7 @@ class NodeUnderTest:
                     if self.processes[part].poll() is not None and not over.is_set():
                         self._spawn(part)
 
-        for part in parts:
-            self._spawn(part)
+        self.start(*parts)
         watching = threading.Thread(target=watch, daemon=True)
         watching.start()
         try:
