@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from pydicom import Dataset
+from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.tag import BaseTag
 from pydicom.uid import UID
@@ -30,7 +31,7 @@ UNDEFINED = 0xFFFFFFFF
 PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 LONG_LENGTH = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OverflowError, struct.error,
-          NotImplementedError, RecursionError, UserWarning)  # fmt: skip
+          NotImplementedError, RecursionError, InvalidDicomError, UserWarning)  # fmt: skip
 """What pydicom raises on bytes that are no data set."""
 
 

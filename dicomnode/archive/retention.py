@@ -1,7 +1,8 @@
 """Remove studies that have stayed long enough, or that must make room.
 
 A study stays while one of its runs is under way, one of its results is not yet stored and committed, or a
-training set uses one of its instances. Its row and its runs stay for good, so that nothing is done twice.
+training set uses one of its instances; one that waits for a person goes by age alone. Its row and its runs stay
+for good, so that nothing is done twice.
 
 The folder is renamed within the transaction that forgets its rows, so that an instance which arrives in that
 moment is either removed before its sender is told Success, or kept. A crash in between is made good at the
@@ -63,7 +64,10 @@ def retire(index: Index, config: Config, now: float) -> list[Retired]:
         for key, uid in _candidates(index, StudyRow.last_received_s < old_s)
         if _retire_one(index, state, key, "kept long enough")
     ]
-    for key, uid in _candidates(index, StudyRow.state != "receiving"):
+    settled = StudyRow.state.in_(("decided", "retired")) & ~exists().where(
+        RunRow.study_key == StudyRow.study_key, RunRow.status == RunStatus.PARKED
+    )
+    for key, uid in _candidates(index, settled):
         if shutil.disk_usage(state).free >= config.storage.keep_free_bytes:
             break
         if _retire_one(index, state, key, "made room on the disk"):

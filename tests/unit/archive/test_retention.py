@@ -71,6 +71,17 @@ def test_the_oldest_goes_first_when_the_disk_is_short(tmp_path: Path) -> None:
     archive.index.close()
 
 
+def test_what_waits_for_a_person_makes_no_room(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "state", keep_free_bytes=1 << 62)
+    filled(archive, 2, 3)
+    archive.age(1, NOW - 2 * DAY_S, state="held")
+    archive.run(2, "parked")
+
+    assert retire(archive.index, archive.config, NOW) == []
+    assert len(retire(archive.index, archive.config, NOW + 20 * DAY_S)) == 2
+    archive.index.close()
+
+
 def test_a_crash_between_rename_and_commit_loses_nothing(archive: Archive) -> None:
     (uid,) = filled(archive, 50)
     folder = archive.state / "studies" / uid
