@@ -125,4 +125,4 @@ def _slice_spacing_mm(stack: Stack, header: Header) -> float:
 
 def _whole(header: Header, keyword: str) -> int:
     values = header.numbers(keyword)
-    return int(values[0]) if values else 0
+    return int(values[0]) if values and np.isfinite(values[0]) else 0

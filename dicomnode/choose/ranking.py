@@ -1,11 +1,14 @@
 """Which of several series that fit goes first, and the words for it."""
 
+import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dicomnode.bundles.dicom_toml import Rank, SeriesRules
 from dicomnode.values import Header, Series
 
+DATE, TIME = re.compile("[0-9]{8}"), re.compile("[0-9]{2,6}")
 ABSENT_MM = 1e6
 """Stands for a thickness that is not known: last."""
 
@@ -73,15 +76,16 @@ def _newest(one: Candidate, _: SeriesRules) -> float:
 def newest_moment(header: Header) -> str:
     """Date and time of acquisition, or of content, or of series, as digits; empty where none is known."""
     for kind in ("Acquisition", "Content", "Series"):
-        date, time = header.text(f"{kind}Date"), header.text(f"{kind}Time")
-        if date.isdigit():
-            return date + time.split(".")[0].ljust(6, "0")[:6]
+        date = DATE.match(header.text(f"{kind}Date"))
+        time = TIME.match(header.text(f"{kind}Time"))
+        if date:
+            return date[0] + (time[0] if time else "").ljust(6, "0")
     return ""
 
 
 def _series_number(one: Candidate, _: SeriesRules) -> float:
     values = one.series.first.numbers("SeriesNumber")
-    return values[0] if values else float("inf")
+    return values[0] if values and math.isfinite(values[0]) else math.inf
 
 
 def _millimetres(one: Candidate, rules: SeriesRules) -> str:

@@ -1,5 +1,6 @@
 """Which series of a study a model takes, with the reason for each, from headers alone."""
 
+import math
 from collections.abc import Sequence
 
 from dicomnode.bundles.dicom_toml import DicomToml, SeriesRules
@@ -73,7 +74,7 @@ def _judged_image(series: Series, rules: DicomToml) -> tuple[Candidate | None, l
 
 
 def _image_place(instance: Instance, views: Sequence[str]) -> tuple[bool, float, str]:
-    number = instance.header.numbers("InstanceNumber")
+    number = [value for value in instance.header.numbers("InstanceNumber") if math.isfinite(value)]
     other_view = bool(views) and instance.header.text("ViewPosition") not in views
     return other_view, number[0] if number else float("inf"), instance.sop_instance_uid
 

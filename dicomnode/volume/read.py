@@ -3,6 +3,7 @@
 pydicom warns of every oddity it meets; here each is either a named refusal or of no consequence.
 """
 
+import math
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ class Source:
     def whole(self, keyword: str, default: int = 0) -> int:
         """First value of a whole-number attribute."""
         values = self.numbers(keyword)
-        return int(values[0]) if values else default
+        return int(values[0]) if values and math.isfinite(values[0]) else default
 
 
 def opened(instance: Instance) -> Source:
