@@ -13,6 +13,8 @@ from dicomnode.index.schema import RefusalRow
 
 QUIET_S = 10.0
 """The same refusal is written once in so long, so that a sender in a loop cannot fill the index."""
+DAY_S = 86400.0
+"""So long for what a sender proposes in vain with every association."""
 REMEMBERED = 1000
 SECURITY = {"reject", "closed"}
 """Refused before any instance came: told to the audit trail too."""
@@ -30,7 +32,8 @@ class Refusals:
 
     def record(self, calling_ae: str, address: str, *, status: str, reason: str, sop_instance_uid: str = "") -> None:
         """Keep one refusal and log it; a failure to keep it is logged and harms nothing else."""
-        if not self._is_new((calling_ae, address, status, reason, sop_instance_uid)):
+        quiet_s = DAY_S if status == "context" else QUIET_S
+        if not self._is_new((calling_ae, address, status, reason, sop_instance_uid), quiet_s):
             return
         with suppress(OSError):  # a log on a full disk must not change the answer
             log.warning(
@@ -63,10 +66,10 @@ class Refusals:
             with suppress(OSError):
                 log.error("receive.refusal_not_kept", fault=type(fault).__name__)
 
-    def _is_new(self, key: tuple[str, ...]) -> bool:
+    def _is_new(self, key: tuple[str, ...], quiet_s: float) -> bool:
         now = time.monotonic()
         with self._lock:
-            if now - self._seen.get(key, -QUIET_S) < QUIET_S:
+            if now - self._seen.get(key, now - quiet_s) < quiet_s:
                 return False
             if len(self._seen) >= REMEMBERED:
                 self._seen.clear()
