@@ -9,7 +9,7 @@ import torch
 from monai.data import MetaTensor
 from monai.visualize import GradCAM
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from dicomnode.bundles.dicom_toml import Activation, Finding
 from dicomnode.errors import ModelFault
@@ -52,13 +52,22 @@ def saliency_map(
     if layer is None:
         return None, ()
     finding = _likeliest(bundle, _logits(bundle, image, output))
-    network = copy.deepcopy(bundle.network)  # the hooks stay with the copy
+    network = _hookable(bundle.network)
     device = next(network.parameters()).device
     cam = GradCAM(nn_module=network, target_layers=layer, postprocessing=_from_0_to_1)
     found = cam(x=image.as_tensor()[None].float().to(device).requires_grad_(), class_idx=finding.index)
     back = to_source(bundle, image, torch.as_tensor(found)[0].detach())
     notes = (f"saliency map of {finding.concept.meaning}",) if len(bundle.dicom.findings) > 1 else ()
     return np.clip(on_slices(bundle, volume, back[0]), 0, 1).astype(np.float32), notes
+
+
+def _hookable(network: nn.Module) -> nn.Module:
+    """A copy, with which the hooks stay; they cannot see what a later layer overwrites in place."""
+    copied = copy.deepcopy(network)
+    for layer in copied.modules():
+        if getattr(layer, "inplace", False):
+            setattr(layer, "inplace", False)  # noqa: B010 -- of many kinds of layer
+    return copied
 
 
 def _from_0_to_1(found: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from dicomnode.values import Prediction
 log = structlog.get_logger()
 
 LOAD_TIMEOUT_S = 600.0
-"""A process that has not loaded its bundle by then is killed; on a machine that is busy starting, torch takes minutes."""
+"""A process that has not loaded its bundle by then is killed; on a busy machine the start of torch takes minutes."""
 TAIL_LINES = 20
 ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 ENVIRONMENT_PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "PYTORCH_", "TORCH_", "OMP_", "MKL_")

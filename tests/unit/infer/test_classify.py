@@ -119,8 +119,9 @@ def test_a_map_is_made_only_where_asked_for(tmp_path: Path) -> None:
     assert answer_of(silent).saliency is None
 
 
-def test_grad_cam_works_on_a_densenet_and_leaves_its_answer_alone(tmp_path: Path) -> None:
-    toml = classification_toml("made", more='[saliency]\nlayer = "class_layers.relu"')
+@pytest.mark.parametrize("layer", ["class_layers.relu", "features.norm5", "features.denseblock2"])
+def test_grad_cam_works_on_a_densenet_and_leaves_its_answer_alone(tmp_path: Path, layer: str) -> None:
+    toml = classification_toml("made", more=f'[saliency]\nlayer = "{layer}"')
     network = {"_target_": "DenseNet", "spatial_dims": 2, "in_channels": 1, "out_channels": 1, "init_features": 8,
                "growth_rate": 4, "block_config": [2, 2]}  # fmt: skip
     import torch
