@@ -32,6 +32,7 @@ from dicomnode.web.snapshot import Snapshot, snapshot
 
 PANEL = "Studies and runs"
 GIB = 1 << 30
+Scope = Annotated[str, typer.Argument(help="all, model:NAME or destination:NAME.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 console = Console()
 
@@ -97,9 +98,7 @@ def retry(
         raise ConfigFault("name one of: a run, --study UID, --destination NAME")
     with opened.index.transaction() as session:
         if run:
-            row = run_by_prefix(session, run)
-            retry_run(row)
-            said = f"run {row.run_key[:12]} is queued again"
+            said = retry_run(session, run_by_prefix(session, run))
         elif study:
             retry_study(session, study)
             said = f"study {study} will be decided again"
@@ -119,28 +118,20 @@ def cancel(ctx: typer.Context, run: Annotated[str, typer.Argument(help="Beginnin
     typer.echo(f"run {row.run_key[:12]} is cancelled")
 
 
-def pause_(
-    ctx: typer.Context,
-    model: Annotated[str, typer.Option(help="Only this model.")] = "",
-    destination: Annotated[str, typer.Option(help="Only this destination.")] = "",
-) -> None:
+def pause_(ctx: typer.Context, scope: Scope = "all") -> None:
     """Stop analysing and sending; receiving goes on."""
     opened: Opened = ctx.obj
-    scope = _scope(opened, model, destination)
+    scope = _scope(opened, scope)
     with opened.index.transaction() as session:
         pause(session, scope, login_name())
     _audited(opened, f"pause {scope}")
-    typer.echo(f"paused: {scope}; receiving goes on. `dicomnode resume` ends it")
+    typer.echo(f"paused: {scope}; receiving goes on. `dicomnode resume {scope}` ends it")
 
 
-def resume_(
-    ctx: typer.Context,
-    model: Annotated[str, typer.Option(help="Only this model.")] = "",
-    destination: Annotated[str, typer.Option(help="Only this destination.")] = "",
-) -> None:
+def resume_(ctx: typer.Context, scope: Scope = "all") -> None:
     """End a pause."""
     opened: Opened = ctx.obj
-    scope = _scope(opened, model, destination)
+    scope = _scope(opened, scope)
     with opened.index.transaction() as session:
         ended = resume(session, scope)
     _audited(opened, f"resume {scope}")
@@ -155,14 +146,17 @@ def explain(ctx: typer.Context, study: Annotated[str, typer.Argument(help="Study
     console.print(explained(opened.config, opened.index, study), highlight=False)
 
 
-def _scope(opened: Opened, model: str, destination: str) -> str:
-    if model and destination:
-        raise ConfigFault("pause a model or a destination, one at a time")
-    if destination and destination not in opened.config.peers:
-        raise ConfigFault(f"there is no [peers.{destination}] in {opened.path}")
-    if model and not (opened.config.infer.folder / model).is_dir():
-        raise ConfigFault(f"there is no bundle {model} in {opened.config.infer.folder}")
-    return f"model:{model}" if model else f"destination:{destination}" if destination else "all"
+def _scope(opened: Opened, said: str) -> str:
+    """The scope that a person names: "all", "model:NAME", "destination:NAME", or a name that is only one of both."""
+    kind, _, name = said.rpartition(":")
+    known = {"destination": name in opened.config.peers, "model": (opened.config.infer.folder / name).is_dir()}
+    fits = [what for what in ("destination", "model") if known[what] and kind in ("", what)]
+    if said == "all":
+        return said
+    if len(fits) != 1:
+        why = "is both a model and a destination" if fits else "is neither a bundle nor a [peers.NAME]"
+        raise ConfigFault(f"{said!r} {why}: write all, model:NAME or destination:NAME")
+    return f"{fits[0]}:{name}"
 
 
 def _audited(opened: Opened, command: str, *, study_uid: str = "", run_key: str = "") -> None:

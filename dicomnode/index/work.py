@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select, true
 from sqlalchemy.orm import Session
 
 from dicomnode.errors import ConfigFault
@@ -45,24 +45,26 @@ def run_by_prefix(session: Session, prefix: str) -> RunRow:
     return found[0]
 
 
-def retry_run(row: RunRow) -> None:
-    """Queue a run again.
+def retry_run(session: Session, row: RunRow) -> str:
+    """Queue a parked or cancelled run again, or the parked deliveries of one that is on its way; says which.
 
     Raises:
-        ConfigFault: it is not parked or cancelled.
+        ConfigFault: nothing of it waits for a person.
     """
-    if row.status not in (RunStatus.PARKED, RunStatus.CANCELLED):
-        raise ConfigFault(f"run {row.run_key[:12]} is {row.status}: only a parked or cancelled run is retried")
-    row.attempt, row.status, row.reason, row.finished_s = row.attempt + 1, RunStatus.QUEUED, "", None
+    name = row.run_key[:12]
+    if row.status in (RunStatus.PARKED, RunStatus.CANCELLED):
+        row.attempt, row.status, row.reason, row.finished_s = row.attempt + 1, RunStatus.QUEUED, "", None
+        return f"run {name} is queued again"
+    mine = select(ResultRow.sop_instance_uid).where(ResultRow.run_key == row.run_key)
+    count = _queue_parked(session, DeliveryRow.sop_instance_uid.in_(mine))
+    if not count:
+        raise ConfigFault(f"run {name} is {row.status}: only a parked or cancelled run is retried")
+    return f"{count} result(s) of run {name} are queued again"
 
 
 def retry_deliveries(session: Session, destination: str) -> int:
     """Queue every parked delivery to one destination again ("" for all); how many."""
-    query = select(DeliveryRow).where(DeliveryRow.status == DeliveryStatus.PARKED)
-    rows = session.scalars(query.where(DeliveryRow.destination == destination) if destination else query).all()
-    for row in rows:
-        row.status, row.attempts, row.queued_s = DeliveryStatus.QUEUED, row.attempts + 1, time.time()
-    return len(rows)
+    return _queue_parked(session, DeliveryRow.destination == destination if destination else true())
 
 
 def retry_study(session: Session, study_uid: str) -> None:
@@ -128,3 +130,10 @@ def _deliveries(session: Session, run_key: str) -> tuple[int, int]:
     ).all()
     done = sum(status in (DeliveryStatus.COMMITTED, DeliveryStatus.STORED) for status in statuses)
     return done, len(statuses)
+
+
+def _queue_parked(session: Session, which: ColumnElement[bool]) -> int:
+    rows = session.scalars(select(DeliveryRow).where(DeliveryRow.status == DeliveryStatus.PARKED, which)).all()
+    for row in rows:
+        row.status, row.queued_s, row.requested_s = DeliveryStatus.QUEUED, time.time(), None
+    return len(rows)

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from dicomnode.cli.app import app
 from dicomnode.errors import ConfigFault
-from dicomnode.index.schema import PauseRow, RunRow, StudyRow
-from dicomnode.values import RunStatus
+from dicomnode.index.schema import DeliveryRow, PauseRow, RunRow, StudyRow
+from dicomnode.values import DeliveryStatus, RunStatus
 from tests.phantom import ct_series, uid
 from tests.site_made import Site, site_made
 
@@ -60,6 +60,16 @@ def test_a_parked_run_is_retried_and_a_running_one_is_not(site: Site) -> None:
     assert [(r.status, r.attempt) for r in site.rows(RunRow)] == [(RunStatus.QUEUED, 1)]
 
 
+def test_parked_results_of_a_run_are_sent_again_on_request(site: Site) -> None:
+    (row,) = site.work()
+    with site.index.transaction() as session:
+        for delivery in session.query(DeliveryRow):
+            delivery.status = DeliveryStatus.PARKED
+
+    assert "2 result(s)" in typed(site, "retry", row.run_key)
+    assert {delivery.status for delivery in site.rows(DeliveryRow)} == {DeliveryStatus.QUEUED}
+
+
 def test_a_queued_run_is_cancelled(site: Site) -> None:
     (row,) = site.rows(RunRow)
 
@@ -75,17 +85,17 @@ def test_a_study_is_decided_again_on_request(site: Site) -> None:
 
 
 def test_a_pause_names_what_is_paused_until_it_is_ended(site: Site) -> None:
-    typed(site, "pause", "--destination", "pacs")
+    typed(site, "pause", "destination:pacs")
     assert [row.scope for row in site.rows(PauseRow)] == ["destination:pacs"]
     assert "destination:pacs" in typed(site, "status")
 
-    typed(site, "resume", "--destination", "pacs")
+    typed(site, "resume", "pacs")
     assert site.rows(PauseRow) == []
 
 
 def test_a_pause_of_what_does_not_exist_is_refused(site: Site) -> None:
-    with pytest.raises(ConfigFault, match=r"there is no \[peers.nowhere\]"):
-        typed(site, "pause", "--destination", "nowhere")
+    with pytest.raises(ConfigFault, match="neither a bundle nor a"):
+        typed(site, "pause", "nowhere")
 
 
 def test_explain_names_route_model_and_series(site: Site) -> None:

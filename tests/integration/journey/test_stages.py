@@ -136,7 +136,7 @@ def test_a_retry_that_succeeds_names_the_report_of_failure_as_its_predecessor(si
     site.stages.begin(row.run_key)
     site.stages.report(row.run_key, 0, {"family": "ModelFault", "reason": "the model's process died"})
     with site.index.transaction() as session:
-        retry_run(session.get_one(RunRow, row.run_key))
+        retry_run(session, session.get_one(RunRow, row.run_key))
 
     run = only(site.work())
 
