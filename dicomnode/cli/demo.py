@@ -1,5 +1,6 @@
 """`dicomnode demo`: see the whole path work on this machine."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 from rich.console import Console
 
 PANEL = "Start here"
+WIDTH = 140
+"""Of the table where nobody watches a terminal."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -20,4 +23,4 @@ def demo(
     """Send real studies through a PACS and the node, and show what comes back."""
     from dicomnode.demo.run import run_demo
 
-    raise typer.Exit(0 if run_demo(out.resolve(), Console()) else 1)
+    raise typer.Exit(0 if run_demo(out.resolve(), Console(width=None if sys.stdout.isatty() else WIDTH)) else 1)

@@ -176,9 +176,19 @@ def _watch(trial: Trial, studies: list[DemoStudy], progress: Progress) -> list[F
 
 
 def _told(trial: Trial, studies: list[DemoStudy], found: list[Found], console: Console, seconds: float) -> bool:
-    table = Table(
-        "study", "model", "finding", "reference", "volume s", "model s", "encode s", "objects", "committed", box=None
-    )
+    table = Table(box=None)
+    for column in (
+        "study",
+        "model",
+        "finding",
+        "data set says",
+        "volume s",
+        "infer s",
+        "encode s",
+        "stored",
+        "committed",
+    ):
+        table.add_column(column, no_wrap=column in ("study", "model"))
     by_uid = {one.study_uid: one for one in found}
     pictures = []
     for study in studies:
