@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,10 @@ class SharedContexts(list[Any]):
         return self
 
 
+LARGEST_REQUEST = 1 << 20
+"""An association request has no agreed length; one with every context there is has 100 kB."""
+
+
 @dataclass(frozen=True)
 class Door:
     """What the server needs to let callers in."""
@@ -37,6 +42,8 @@ class Handler(RequestHandler):  # type: ignore[misc]
     def _create_association(self) -> Association:
         association, door = super()._create_association(), self.server.door
         association.dimse = StreamingDimse(association, door.begin)
+        wrapped = association.dul.socket
+        wrapped.recv = bounded(wrapped.recv, max(door.settings.max_pdu_bytes, LARGEST_REQUEST))
         door.watch.opened(association)
         return association
 
@@ -80,3 +87,14 @@ class Server(ThreadedAssociationServer):  # type: ignore[misc]
             self.shutdown_request(secured)
             return None
         return secured
+
+
+def bounded(read: Callable[[int], bytearray], limit_bytes: int) -> Callable[[int], bytearray]:
+    """A reader that refuses a PDU longer than agreed, where pynetdicom would take it into memory whole."""
+
+    def recv(length: int) -> bytearray:
+        if length > limit_bytes:
+            raise ConnectionError(f"a PDU of {length} bytes is longer than agreed")
+        return read(length)
+
+    return recv

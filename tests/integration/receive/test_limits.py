@@ -120,6 +120,17 @@ def test_an_association_that_drips_a_pdu_is_dropped(start: Start) -> None:
         assert drip(raw, slow, every_s=0.05) < len(slow)
 
 
+def test_a_pdu_longer_than_agreed_ends_the_association_before_it_is_read(start: Start) -> None:
+    node = start()
+    with raw_association(node.port) as caller:
+        caller.sendall(struct.pack(">BBI", 4, 0, 0x7FFFFFFF))
+        assert receive_pdu(caller)[:1] in (b"", b"\x07")
+    with socket.create_connection(("127.0.0.1", node.port), timeout=10) as caller:
+        caller.sendall(struct.pack(">BBI", 1, 0, 0x7FFFFFFF))
+        assert receive_pdu(caller)[:1] in (b"", b"\x07")
+    assert echo(node.port) == SUCCESS
+
+
 def drip(raw: socket.socket, data: bytes, every_s: float) -> int:
     """Send byte by byte until the other side ends it; how many bytes went out."""
     deadline = time.monotonic() + 8
