@@ -54,11 +54,10 @@ def instance_file(study_uid: str, series_uid: str, sop_instance_uid: str, conten
 
 
 def place(temporary: Path, handle: int, target: Path, content_digest: str) -> None:
-    """Give a complete file its name, and make both durable.
+    """Make a complete file durable, then give it its name, and make that durable.
 
-    The name comes before the sync, which saves a journal commit on each instance: a name carries the digest of
-    its content, so that what a power cut leaves half-written is never taken for whole. A file that is there
-    already, and whole, stays; a damaged one is replaced.
+    A file under its name for good is whole, whatever happens. One that is there already, and whole, stays; a damaged
+    one is replaced.
 
     Args:
         temporary: the file; its owner removes this name afterwards.
@@ -70,6 +69,7 @@ def place(temporary: Path, handle: int, target: Path, content_digest: str) -> No
         OSError: it is not durable, and has no name.
     """
     make_durable_folder(target.parent)
+    os.fsync(handle)
     if not _link(temporary, target):
         if digest_of(target) == content_digest:
             _sync_file(target)
@@ -77,7 +77,6 @@ def place(temporary: Path, handle: int, target: Path, content_digest: str) -> No
             return
         temporary.replace(target)
     try:
-        os.fsync(handle)
         sync_folder(target.parent)
     except OSError:
         target.unlink(missing_ok=True)
