@@ -7,7 +7,9 @@ is told of success before the transaction that holds his row is durable.
 import threading
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from dicomnode.index.arrivals import Outcome, Received, enter, record
 from dicomnode.index.database import Index
@@ -71,19 +73,20 @@ class Recorder:
                 ticket.outcome = outcome
 
     def _together(self, arrivals: list[Received]) -> list[Outcome]:
-        outcomes = []
-        with self._index.transaction() as session:
-            for arrival in arrivals:
-                if enter_next(session.connection(), arrival):
-                    outcomes.append(Outcome.NEW)
-                    continue
-                outcomes.append(enter(session, arrival))
-                session.flush()
-                session.expunge_all()  # the next arrival sees the rows as they are, not as they were read
-        return outcomes
+        with self._index.engine.begin() as connection:
+            return [_entered(connection, arrival) for arrival in arrivals]
 
     def _alone(self, ticket: _Ticket) -> None:
         try:
             ticket.outcome = record(self._index, ticket.arrival)
         except SQLAlchemyError as fault:
             ticket.fault = fault
+
+
+def _entered(connection: Connection, arrival: Received) -> Outcome:
+    if enter_next(connection, arrival):
+        return Outcome.NEW
+    with Session(connection) as session:  # its own, so that it sees the rows as they are now
+        outcome = enter(session, arrival)
+        session.commit()  # writes into the connection's transaction, which goes on
+    return outcome

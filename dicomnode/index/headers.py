@@ -69,8 +69,8 @@ def header_of(dataset: Dataset) -> Header:
     Of an enhanced multi-frame, ImagePositionPatient holds the positions of all frames one after the
     other (3 values each), in frame order.
     """
-    encodings = encodings_of(dataset)
-    values = {keyword: element_text(dataset, _TAGS[keyword], encodings) for keyword in KEYWORDS}
+    encodings, present = encodings_of(dataset), dataset.keys()
+    values = {word: element_text(dataset, _TAGS[word], encodings) for word in KEYWORDS if _TAGS[word] in present}
     values |= _of_file_meta(dataset)
     for found in (_of_request(dataset, encodings), _of_frames(dataset, encodings), _of_view_code(dataset)):
         values |= {keyword: text for keyword, text in found.items() if not values.get(keyword)}
