@@ -6,7 +6,7 @@ set -euo pipefail
 
 source=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1:-$source/build/systemd}
-pip=${PIP:-$source/.venv/bin/pip}
+python=${PYTHON:-$source/.venv/bin/python}
 node=dicomnode-receive@0
 passed=0
 failed=0
@@ -39,7 +39,7 @@ if [ ! -d "$rootfs/usr/lib/systemd" ]; then
 fi
 if [ ! -d "$wheels" ]; then
   say "wheels of everything pinned (minutes)"
-  "$pip" download -q -c "$source/deploy/constraints.txt" -d "$wheels.part" "$source" 'setuptools>=77' wheel
+  "$python" -m pip download -q -c "$source/deploy/constraints.txt" -d "$wheels.part" "$source" 'setuptools>=77' wheel
   mv "$wheels.part" "$wheels"
 fi
 
@@ -55,8 +55,14 @@ installer() {
 installer --purge >/dev/null 2>&1 || true
 installer
 
-# Port 104, no reserve (this disk may be small), a watchdog that the test need not wait a minute for.
-sed -i -e 's/^port = 11112 /port = 104 /' -e 's/^reserve_bytes = [0-9]*/reserve_bytes = 0/' "$rootfs/etc/dicomnode/config.toml"
+# Port 104, no reserve (this disk may be small), a PACS that cannot commit, a watchdog that need not be waited for.
+sed -i -e 's/^port = 11112 /port = 104 /' -e 's/^reserve_bytes = [0-9]*/reserve_bytes = 0/' -e 's/^quiet_s = 60.0/quiet_s = 2.0/' \
+  -e 's/^commitment = true/commitment = false/' "$rootfs/etc/dicomnode/config.toml"
+rm -rf "$rootfs/study"
+(cd "$source" && "$python" -c "
+import pathlib, sys
+from tests.acceptance.studies_made import crop_files
+crop_files(pathlib.Path(sys.argv[1]))" "$rootfs/study")
 for unit in receive@ engine web gpu@; do
   mkdir -p "$rootfs/etc/systemd/system/dicomnode-$unit.service.d"
   printf '[Service]\nWatchdogSec=15s\nRestartSec=1s\n' >"$rootfs/etc/systemd/system/dicomnode-$unit.service.d/test.conf"
@@ -116,6 +122,22 @@ check "listens on 104 without root" "$(box ss -ltnH 'sport = 104' | wc -l)" 1
 check "answers C-ECHO" "$(box echoscu -aec DICOMNODE 127.0.0.1 104 >/dev/null 2>&1 && echo yes)" yes
 check "is ready" "$(until_is 200 30 box /opt/dicomnode/current/bin/python -c "
 import http.client; c = http.client.HTTPConnection('127.0.0.1', 9464); c.request('GET', '/readyz'); print(c.getresponse().status)")" 200
+
+say "a study goes through the hardened units"
+box mkdir -p /tmp/pacs
+box storescp -aet ORTHANC -od /tmp/pacs 4242 >/dev/null 2>&1 &
+pacs=$!
+sleep 1
+check "a model is approved" "$(box dicomnode models approve hippocampus_mr | grep -c 'may run')" 1
+check "its study is taken" "$(box storescu -aec DICOMNODE +sd 127.0.0.1 104 /study >/dev/null 2>&1 && echo yes)" yes
+arrived() { box find /tmp/pacs -type f | wc -l; }
+check "SEG and SR come back" "$(until_is 2 240 arrived)" 2
+check "the audit trail is the account's" "$(box stat -c %U /var/lib/dicomnode/audit)" dicomnode
+if [ "$(arrived)" != 2 ]; then
+  box dicomnode runs || true
+  for service in "${services[@]}"; do journal "$service" | tail -15; done
+fi
+kill "$pacs" 2>/dev/null || true
 
 say "crashes and hangs"
 receiver=$(pid_of "$node")
