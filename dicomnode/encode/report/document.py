@@ -8,7 +8,6 @@ from highdicom.sr import (
     CodedConcept,
     Comprehensive3DSR,
     ContainerContentItem,
-    ContentItem,
     ContentSequence,
     LanguageOfContentItemAndDescendants,
     MeasurementReport,
@@ -16,6 +15,7 @@ from highdicom.sr import (
     TextContentItem,
 )
 from pydicom import Dataset
+from pydicom.sequence import Sequence as Items
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -54,9 +54,7 @@ def structured_report(context: Context, content: Content) -> Dataset:
         title=content.title,
         language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(ENGLISH),
     )
-    items = report[0].ContentSequence
-    items.insert(_measurements_at(items), image_library(context.instances))
-    items.append(_evaluations(context, content))
+    report[0].ContentSequence.append(_evaluations(context, content))
     document: Dataset = Comprehensive3DSR(
         evidence=[context.source, *evidence_of(context.instances), *content.objects],
         content=report[0],
@@ -67,6 +65,7 @@ def structured_report(context: Context, content: Content) -> Dataset:
         transfer_syntax_uid=ExplicitVRLittleEndian,
         **identity(context, Role.SR),
     )
+    _insert_library(document, context)
     settle(document, context)
     return document
 
@@ -81,9 +80,11 @@ def code_item(name: CodedConcept, value: CodedConcept) -> CodeContentItem:
     return CodeContentItem(name=name, value=value, relationship_type=CONTAINS)
 
 
-def _measurements_at(items: Sequence[ContentItem]) -> int:
-    """Where the Imaging Measurements (126010, DCM) stand: the library comes before them."""
-    return next(n for n, item in enumerate(items) if item.name == codes.DCM.ImagingMeasurements)
+def _insert_library(document: Dataset, context: Context) -> None:
+    """The image library stands before the Imaging Measurements (126010, DCM); highdicom need not go through it."""
+    items = list(document.ContentSequence)
+    at = next(n for n, item in enumerate(items) if item.name == codes.DCM.ImagingMeasurements)
+    document.ContentSequence = Items([*items[:at], image_library(context.instances), *items[at:]])
 
 
 def _evaluations(context: Context, content: Content) -> ContainerContentItem:
