@@ -135,7 +135,7 @@ def figures_for(data: Radiographs, folders: dict[str, Path], most: int) -> dict[
     """All figures of one split, and of the images from outside."""
     network, domain, calibration = network_of(), load_domain(ROOT / "models/domain.npz"), calibration_of()
     looked = look(domain, network, data.images)
-    strangers = {"inverted": 1 - data.images[::2].float(), "blank": blank_images()}
+    strangers = {"inverted": 1 - data.images[::4].float(), "blank": blank_images()}
     strangers |= {name: images_in(folder, most) for name, folder in folders.items()}
     return {
         "threshold": calibration.threshold,
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--dataset_dir", type=Path, required=True)
     parser.add_argument("--split", default="test", choices=("train", "validation", "calibration", "test"))
     parser.add_argument("--outside", action="append", default=[], metavar="NAME=FOLDER")
-    parser.add_argument("--most", type=int, default=150, help="images taken of each folder, at most")
+    parser.add_argument("--most", type=int, default=60, help="images taken of each folder, at most")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -2,7 +2,7 @@
 
 Run from the bundle's root, with dicomnode installed: ``python -m scripts.fit_domain --dataset_dir DIR``. Writes
 ``models/domain.npz`` and prints the calibration that ``dicom.toml`` must hold. What is usual is learnt from every
-second training radiograph, the limit from the validation and calibration splits, the calibration from the calibration
+third training radiograph, the limit from the validation and calibration splits, the calibration from the calibration
 split; no image from outside the domain takes part.
 """
 
@@ -28,8 +28,8 @@ USUAL = 0.975
 """The share of held-out radiographs whose distance counts as usual, when distances are compared."""
 ACCEPTED = 0.985
 """The share of held-out radiographs that the check lets pass."""
-STEPS = {"train": 2, "validation": 1, "calibration": 1}
-"""The splits that are read: all radiographs, or every second."""
+STEPS = {"train": 3, "validation": 1, "calibration": 1}
+"""The splits that are read: all radiographs, or every third."""
 SENSITIVITY = 0.95
 """What the decision threshold is chosen for."""
 
@@ -60,9 +60,10 @@ class Fitted:
 def measure(network: torch.nn.Module, data: Radiographs) -> Measured:
     """All vectors and logits of one split."""
     parts, logits = [], []
-    keep = network.register_forward_hook(lambda _module, _inputs, output: logits.append(output[:, 0]))
+    keep = network.register_forward_hook(lambda _module, _inputs, output: logits.append(output[:, 0].float()))
     for chosen in data.images.split(16):
-        parts.append(vectors_of(chosen, features_of(network, chosen.float(), MODULES)))
+        with torch.autocast("cpu", torch.bfloat16):
+            parts.append(vectors_of(chosen, features_of(network, chosen.float(), MODULES)))
     keep.remove()
     joined = {name: torch.cat([part[name] for part in parts]).double().numpy() for name in parts[0]}
     return Measured(joined, torch.cat(logits).double().numpy())
