@@ -27,12 +27,19 @@ MEMORY_BYTES = 16 << 30
 
 def main() -> None:
     """Answer requests until standard input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    limit_memory()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)  # what a decoder prints is no answer
         for line in sys.stdin.buffer:
             answer(Request(**json.loads(line)), answers)
+
+
+def limit_memory() -> None:
+    """Take no more address space than is given, or than may be had already."""
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = MEMORY_BYTES if most == resource.RLIM_INFINITY else min(most, MEMORY_BYTES)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def answer(request: Request, answers: BinaryIO) -> None:

@@ -45,6 +45,18 @@ def test_the_chest_model_takes_it_as_a_frontal_view_of_a_child() -> None:
     assert (image.ViewPosition, image.PatientAge) == ("AP", "003Y")
 
 
+def test_a_radiograph_for_processing_is_not_taken() -> None:
+    image = radiograph(pixels(), JPEG.stem)
+    image.PresentationIntentType = "FOR PROCESSING"
+
+    choice = choose_series(study_of([image]), RULES)
+
+    assert choice.series is None
+    assert choice.verdicts[0].reasons == (
+        "excluded by a radiograph for processing; the model reads those for presentation",
+    )
+
+
 def test_nothing_in_it_gives_the_diagnosis_away() -> None:
     data = encoded(radiograph(pixels(), JPEG.stem)).lower()
 
