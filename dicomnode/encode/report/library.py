@@ -124,7 +124,7 @@ def _container(name: Code, items: list[Dataset]) -> Dataset:
 
 def _number(name: Code, value: float, unit: CodedConcept) -> Dataset:
     item, measured = _item(CONTEXT, "NUM", name), Dataset()
-    measured.NumericValue = int(value) if value.is_integer() else DS(value, auto_format=True)
+    measured.NumericValue = f"{value:.0f}" if value.is_integer() else DS(value, auto_format=True)
     measured.MeasurementUnitsCodeSequence = [unit]
     item.MeasuredValueSequence = [measured]
     return item
