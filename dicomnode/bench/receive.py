@@ -123,7 +123,7 @@ def surroundings() -> dict[str, str]:
         sync_ms = 1e3 * statistics.median(_sync_s(Path(folder)) for _ in range(SYNCS))
     return {
         "machine": f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}",
-        "load": f"load average {os.getloadavg()[0]:.1f} before, fsync of 0.5 MB {sync_ms:.2f} ms (median)",
+        "load": f"load average {os.getloadavg()[0]:.1f} before, {_priority()}, fsync of 0.5 MB {sync_ms:.2f} ms (median)",
         "sender": sender.described(),
         **receivers.described(),
     }
@@ -177,6 +177,13 @@ def _empty(folders: list[Path]) -> None:
     for folder in folders:
         for file in folder.iterdir():
             file.unlink()
+
+
+def _priority() -> str:
+    """Under which the sender and every receiver run."""
+    if os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
+        return "real-time priority over other work"
+    return f"nice {os.nice(0)}"
 
 
 def _sync_s(folder: Path) -> float:
