@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make or update a virtual environment with this package and the pinned versions of all it needs.
 #   environment.sh FOLDER [EXTRA]     PYTHON: interpreter; TORCH_INDEX: index with CPU builds of torch
-# EXTRA is the optional-dependencies group to add (default dev; "none" for a site).
+# EXTRA is the group of optional dependencies to add: dev (the default, editable), or validate for a site.
 set -euo pipefail
 folder=${1:?which folder}
 extra=${2:-dev}
@@ -29,8 +29,6 @@ if [ -n "${TORCH_INDEX:-}" ] && [ ! -e /proc/driver/nvidia/version ]; then
   pip install -q -c "$source/deploy/constraints.txt" --index-url "$TORCH_INDEX" "$torch"
 fi
 say "Installing dicomnode and the pinned versions of what it needs into $folder (minutes, the first time)"
-target=$source
-[ "$extra" = none ] || target="$source[$extra]"
 editable=()
 [ "$extra" != dev ] || editable=(--editable)
-pip install -q --use-pep517 -c "$source/deploy/constraints.txt" "${editable[@]}" "$target"
+pip install -q --use-pep517 -c "$source/deploy/constraints.txt" "${editable[@]}" "$source[$extra]"

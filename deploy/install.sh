@@ -6,7 +6,7 @@
 #   install.sh --purge        remove those too: every received study, result and label on this machine
 #
 # Without a network: PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER install.sh, with the wheels of
-# `pip download -c deploy/constraints.txt .` in that folder. TORCH_INDEX, PYTHON: as in the Makefile.
+# `pip download -c deploy/constraints.txt '.[validate]'` in that folder. TORCH_INDEX, PYTHON: as in the Makefile.
 set -euo pipefail
 
 source=$(cd "$(dirname "$0")/.." && pwd)
@@ -49,7 +49,7 @@ build() { # a release of its own: the one in use is not touched
   cp -r "$source/dicomnode" "$source/pyproject.toml" "$source/README.md" "$source/LICENSE" "$copy/"
   cp "$source/deploy/constraints.txt" "$source/deploy/environment.sh" "$copy/deploy/"
   cp "$source"/deploy/docs/*.md "$1/doc/"
-  "$copy/deploy/environment.sh" "$1" none
+  "$copy/deploy/environment.sh" "$1" validate
   rm -rf "$copy"
 }
 
