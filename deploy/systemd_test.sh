@@ -83,13 +83,14 @@ done
 box() { nsenter -t "$leader" -m -u -i -n -p -- /usr/bin/env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"; }
 off() {
   box systemctl poweroff >/dev/null 2>&1 || true
-  for _ in $(seq 150); do
+  for _ in $(seq 900); do # 90 s: a slow machine stops slowly
     kill -0 "$outer" 2>/dev/null || break
     sleep 0.1
   done
   if kill -0 "$outer" 2>/dev/null; then
     kill -9 "$leader" || true
     kill "$outer" || true
+    sleep 3
   fi
   rm -f "$log"
 }
