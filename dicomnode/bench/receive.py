@@ -123,7 +123,8 @@ def surroundings() -> dict[str, str]:
         sync_ms = 1e3 * statistics.median(_sync_s(Path(folder)) for _ in range(SYNCS))
     return {
         "machine": f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}",
-        "load": f"load average {os.getloadavg()[0]:.1f} before, {_priority()}, fsync of 0.5 MB {sync_ms:.2f} ms (median)",
+        "load": f"load average {os.getloadavg()[0]:.1f} before, {_priority()}",
+        "disk": f"fsync of 0.5 MB {sync_ms:.2f} ms (median)",
         "sender": sender.described(),
         **receivers.described(),
     }
