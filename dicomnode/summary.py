@@ -2,7 +2,9 @@
 
 from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.encode.regions import voxel_ml
-from dicomnode.values import Classification, Prediction, Segmentation, Volume
+from dicomnode.values import Classification, FindingScore, Prediction, Segmentation, Volume
+
+LITTLE = 0.01
 
 
 def summary_of(rules: DicomToml, volume: Volume, prediction: Prediction) -> dict[str, object]:
@@ -20,8 +22,19 @@ def _volumes(rules: DicomToml, volume: Volume, answer: Segmentation) -> dict[str
 
 
 def _probabilities(rules: DicomToml, answer: Classification) -> dict[str, object]:
-    meanings = {finding.index: finding.concept.meaning for finding in rules.findings}
-    return {
-        meanings[score.index]: "no probability" if score.probability is None else f"{score.probability:.0%}"
-        for score in answer.scores
-    }
+    by_index = {finding.index: finding for finding in rules.findings}
+    return {by_index[s.index].concept.meaning: _said(s, by_index[s.index].threshold) for s in answer.scores}
+
+
+def _said(score: FindingScore, threshold: float) -> str:
+    if score.probability is None:
+        return "no probability"
+    where = "above" if score.positive else "below"
+    return f"{percent(score.probability)} ({where} the threshold of {percent(threshold)})"
+
+
+def percent(probability: float) -> str:
+    """A probability as a person says it: never 0 or 100 %."""
+    if probability < LITTLE:
+        return "under 1 %"
+    return "over 99 %" if probability > 1 - LITTLE else f"{100 * probability:.0f} %"
