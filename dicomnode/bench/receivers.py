@@ -21,8 +21,8 @@ LOOPBACK_ONLY = Path(__file__).parents[2] / "tests" / "loopback_only.c"
 START_S, STOP_S = 60.0, 15.0
 AE_TITLE = "BENCH"
 DICOMNODE = [sys.executable, "-m", "dicomnode"]
-PROCESSES = 1
-"""Receiver processes of ours, as configured by default; DCMTK forks one an association, Orthanc starts threads."""
+PROCESSES = 2
+"""Receiver processes of ours ([receive] processes); DCMTK forks one an association, Orthanc starts threads."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def available() -> dict[str, Start]:
 
 def described() -> dict[str, str]:
     """Version and settings of each receiver that is available."""
-    ours = f"{__version__}, {PROCESSES} process, file, folder and index row synced before Success"
+    ours = f"{__version__}, {PROCESSES} processes, file, folder and index row synced before Success"
     texts = {
         "dicomnode": f"{ours}; pynetdicom's reactor",
         "dicomnode, fast": f"{ours}; receive.fast = true",
