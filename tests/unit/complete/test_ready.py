@@ -7,7 +7,11 @@ SETTINGS = Complete(quiet_s=60.0, settle_s=5.0, cap_s=600.0)
 
 
 def waiting(
-    *, since_s: float = 0.0, last_s: float = 0.0, settled_received_s: float | None = None, settled_s: float | None = None
+    *,
+    since_s: float = 0.0,
+    last_s: float = 0.0,
+    settled_received_s: float | None = None,
+    settled_s: float | None = None,
 ) -> Waiting:
     return Waiting(1, "1.2.3", since_s, last_s, settled_received_s, settled_s)
 
