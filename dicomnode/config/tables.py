@@ -242,6 +242,11 @@ class Config(Table):
             for name, peer in self.peers.items()
             if peer.tls and self.receive.tls is None
         ]
+        faults += [
+            f"routes {route.name!r}: source {route.source!r} is asked, and peers.{route.source}.query is false"
+            for route in self.routes
+            if route.source in self.peers and not self.peers[route.source].query
+        ]
         if faults:
             raise ValueError("; ".join(faults))
         return self

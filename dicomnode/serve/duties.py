@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
@@ -25,8 +26,10 @@ from dicomnode.peers.remote import remote
 from dicomnode.receive.commitment import answer_duties
 from dicomnode.values import DeliveryStatus
 
+log = structlog.get_logger()
+
 DAY_S = 86400.0
-KEEP_RECORDS_S = 30 * DAY_S
+KEEP_RECORDS_S = 3 * DAY_S
 OFTEN_S = 15
 HOURLY_S = 3600
 
@@ -45,7 +48,7 @@ class Duties:
     @contextmanager
     def scheduled(self) -> Iterator[None]:
         """Tick until the block ends; a nightly tick that was missed is made up for at the start."""
-        scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
+        scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "max_instances": 1})  # in local time
         hour, minute = self._config.catch_up.nightly_at.split(":")
         scheduler.add_job(self._nightly, CronTrigger(hour=hour, minute=minute), id="nightly")
         scheduler.add_job(self._hourly, IntervalTrigger(seconds=HOURLY_S), id="hourly")
@@ -59,7 +62,7 @@ class Duties:
             scheduler.shutdown(wait=False)
 
     def _nightly(self) -> None:
-        day = datetime.now(UTC).strftime("%Y%m%d")
+        day = datetime.now().strftime("%Y%m%d")
         if self._config.catch_up.enabled:
             durable.enqueue(chore_job("catch_up", day))
         durable.enqueue(chore_job("retention", day))
@@ -67,7 +70,7 @@ class Duties:
             session.merge(TickRow(job="nightly", last_s=time.time()))
 
     def _hourly(self) -> None:
-        durable.enqueue(chore_job("retention", datetime.now(UTC).strftime("%Y%m%d%H")))
+        durable.enqueue(chore_job("retention", datetime.now().strftime("%Y%m%d%H")))
 
     def _often(self) -> None:
         """Reports we owe, requests nobody answered, and destinations that are back."""
@@ -76,9 +79,12 @@ class Duties:
         durable.enqueue(chore_job("commitment", str(int(time.time() / OFTEN_S))))
 
     def _catch_up(self, day: str) -> None:
-        since = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) - timedelta(days=self._config.catch_up.days)
+        since = datetime.strptime(day, "%Y%m%d") - timedelta(days=self._config.catch_up.days)
         for source in dict.fromkeys(route.source for route in self._config.routes if route.source):
-            catch_up(self._index, self._config, source, since)
+            try:
+                catch_up(self._index, self._config, source, since)
+            except NodeError as fault:  # the next source is asked all the same; tomorrow's look goes back over today
+                log.error("catch_up.failed", peer=source, reason=str(fault))
 
     def _retention(self, _: str) -> None:
         retire(self._index, self._config, time.time())
