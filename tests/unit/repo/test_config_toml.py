@@ -76,7 +76,10 @@ def test_an_example_names_every_key_and_keeps_the_defaults(table: type[Table], s
 
 
 def test_the_examples_make_a_valid_file() -> None:
-    assert Config.model_validate(with_examples()).receive.callers[0].ae_title == "PACS"
+    examples = with_examples()
+    examples["peers"]["pacs"]["query"] = True  # as the line of `source` says
+
+    assert Config.model_validate(examples).receive.callers[0].ae_title == "PACS"
 
 
 def test_every_key_has_one_line_of_meaning() -> None:
