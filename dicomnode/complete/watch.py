@@ -6,7 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dicomnode.complete.ready import Ready, Waiting, count_due, counts_agree, readiness, settled
 from dicomnode.config.tables import Complete
 from dicomnode.index.database import Index
-from dicomnode.index.waiting import mark_settled, own_series_uids, series_counts_here, waiting_studies
+from dicomnode.index.studies import received_counts
+from dicomnode.index.waiting import mark_settled, own_series_uids, waiting_studies
 
 Counts = Mapping[str, int] | None
 """Instances by series UID at the PACS; None where it cannot tell."""
@@ -78,7 +79,7 @@ class Watch:
         needed = self._needed(study.study_key)
         with self._index.snapshot() as session:
             own = own_series_uids(session, study.study_uid)
-            here = series_counts_here(session, study.study_key)
+            here = received_counts(session, study.study_key)
         return counts_agree(here, {uid: n for uid, n in there.items() if uid not in own}, needed)
 
     def _forget(self, waiting: set[int]) -> None:

@@ -1,6 +1,6 @@
 """Studies that wait for a decision: read and marked by the room `complete`."""
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from dicomnode.complete.ready import Waiting
@@ -21,17 +21,6 @@ def waiting_studies(session: Session) -> list[Waiting]:
         )
         for row in rows
     ]
-
-
-def series_counts_here(session: Session, study_key: int) -> dict[str, int]:
-    """Current instances by series UID, our own results left out."""
-    query = (
-        select(SeriesRow.series_uid, func.count())
-        .join(InstanceRow, InstanceRow.series_key == SeriesRow.series_key)
-        .where(InstanceRow.study_key == study_key, InstanceRow.current, ~InstanceRow.own_result)
-        .group_by(SeriesRow.series_uid)
-    )
-    return dict(session.execute(query).all())
 
 
 def own_series_uids(session: Session, study_uid: str) -> frozenset[str]:
