@@ -18,7 +18,7 @@ from dicomnode.config.tables import Config, Route
 from dicomnode.errors import ConfigFault, PeerRefused, PeerUnavailable
 from dicomnode.index.database import Index
 from dicomnode.index.schema import InstanceRow, SeriesRow, StudyRow
-from dicomnode.index.waiting import own_series_uids, series_counts_here
+from dicomnode.index.waiting import own_series_uids
 from dicomnode.peers.faults import NoAnswer
 from dicomnode.peers.move import Moved, move_series, move_study
 from dicomnode.peers.query import SeriesFound, StudyFound, instances_of, series_of, studies_since
@@ -104,7 +104,7 @@ def missing_of(index: Index, there: Remote, routes: Sequence[Route], study: Stud
     with index.snapshot() as session:
         row = session.scalar(select(StudyRow).where(StudyRow.study_uid == study.study_uid))
         own = own_series_uids(session, study.study_uid)
-        here = series_counts_here(session, row.study_key) if row else {}
+        here = received_counts(session, row.study_key) if row else {}
     if row is not None and row.state in LEFT_ALONE:
         return None
     theirs = [series for series in series_of(there, study.study_uid) if series.series_uid not in own]
