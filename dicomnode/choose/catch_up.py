@@ -18,6 +18,7 @@ from dicomnode.config.tables import Config, Route
 from dicomnode.errors import ConfigFault, PeerRefused, PeerUnavailable
 from dicomnode.index.database import Index
 from dicomnode.index.schema import InstanceRow, SeriesRow, StudyRow
+from dicomnode.index.studies import received_counts
 from dicomnode.index.waiting import own_series_uids
 from dicomnode.peers.faults import NoAnswer
 from dicomnode.peers.move import Moved, move_series, move_study
