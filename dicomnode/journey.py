@@ -33,8 +33,19 @@ def send_queue(destination: str) -> Queue:
     return Queue(f"send.{destination}", SENDING_AT_ONCE)
 
 
-def register(stages: Stages) -> None:  # noqa: C901 - four workflows that share one closure
+def register(stages: Stages) -> None:
     """Register the workflows of the journey, before the executor starts."""
+    register_run(stages)
+    register_delivery(stages)
+
+    @durable.workflow(name="chore")
+    def chore(name: str, moment: str) -> None:
+        """Do one of the engine's regular duties (catch-up, retention, commitment reports we owe)."""
+        durable.step(stages.chore, name, moment)
+
+
+def register_run(stages: Stages) -> None:
+    """A run, from its images to results in the outbox."""
 
     @durable.workflow(name="journey")
     def journey(run_key: str, attempt: int) -> None:
@@ -61,6 +72,10 @@ def register(stages: Stages) -> None:  # noqa: C901 - four workflows that share 
             return {"family": refused.family, "reason": str(refused)}
         return {}
 
+
+def register_delivery(stages: Stages) -> None:
+    """A result, from the outbox to one destination."""
+
     @durable.workflow(name="deliver")
     def deliver(result_uid: str, destination: str, since_ms: int, attempt: int, rank: int) -> None:
         """Send one result to one destination; the next attempt is a row, no slot waits for it."""
@@ -70,11 +85,6 @@ def register(stages: Stages) -> None:  # noqa: C901 - four workflows that share 
         elif outcome == "later":
             delay_s = stages.back_off_s(attempt)
             durable.enqueue(delivery_job(result_uid, destination, since_ms, attempt + 1, rank=rank, delay_s=delay_s))
-
-    @durable.workflow(name="chore")
-    def chore(name: str, moment: str) -> None:
-        """Do one of the engine's regular duties (catch-up, retention, commitment reports we owe)."""
-        durable.step(stages.chore, name, moment)
 
 
 def journey_job(run_key: str, attempt: int, priority: Priority) -> Job:
