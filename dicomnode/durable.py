@@ -184,7 +184,7 @@ def executor(url: str, state: Path, name: str, queues: Sequence[Queue], known: S
                 queue.name,
                 worker_concurrency=queue.at_once,
                 polling_interval_sec=POLL_S,
-                on_conflict="never_update",
+                on_conflict="always_update" if queue in queues else "never_update",
             )
         try:
             yield

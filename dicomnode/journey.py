@@ -13,9 +13,9 @@ from dicomnode.durable import Job, Queue, Refused
 from dicomnode.stages import Stages
 from dicomnode.values import QUEUE_PRIORITY, Priority
 
-STUDY = Queue("study", 8)
-STUDY_STAT = Queue("study.stat", 4)
-"""A STAT study never waits for a place among runs that themselves wait for the device."""
+AT_ONCE = 8
+"""Runs of one model under way at once, unless [models.NAME] at_once says otherwise; most wait for the device."""
+STAT_AT_ONCE = 4
 GPU = Queue("gpu", 1)
 GPU_STAT = Queue("gpu.stat", 1)
 """Served by a process of its own where [infer] stat_process is set."""
@@ -26,6 +26,16 @@ CRASHES = 3
 
 TOLD_TO_THE_READER = ("SeriesRefused", "ModelFault", "Transient")
 """What kept a study from being analysed is reported to the radiologist; a matter of IT's alone is not."""
+
+
+def model_queue(model: str, at_once: int = AT_ONCE) -> Queue:
+    """The queue of one model's runs: how many are under way at once."""
+    return Queue(f"model.{model}", at_once)
+
+
+def stat_queue(model: str) -> Queue:
+    """The queue of one model's STAT runs: they never wait for a place among runs that wait for the device."""
+    return Queue(f"model.{model}.stat", STAT_AT_ONCE)
 
 
 def send_queue(destination: str) -> Queue:
@@ -87,9 +97,9 @@ def register_delivery(stages: Stages) -> None:
             durable.enqueue(delivery_job(result_uid, destination, since_ms, attempt + 1, rank=rank, delay_s=delay_s))
 
 
-def journey_job(run_key: str, attempt: int, priority: Priority) -> Job:
+def journey_job(run_key: str, attempt: int, priority: Priority, model: str) -> Job:
     """The journey of one run; an attempt is made once."""
-    queue = STUDY_STAT if priority is Priority.STAT else STUDY
+    queue = stat_queue(model) if priority is Priority.STAT else model_queue(model)
     return Job("journey", queue.name, f"journey:{run_key}:{attempt}", (run_key, attempt), QUEUE_PRIORITY[priority])
 
 

@@ -24,7 +24,7 @@ from dicomnode.encode.uids import result_uid
 from dicomnode.errors import ConfigFault, DoorFault, NodeError, Permanent, Transient
 from dicomnode.handover import hand_over, handed_over
 from dicomnode.index.database import Index
-from dicomnode.index.runs import begin, end, load_run, may_post, note_posted, require_run
+from dicomnode.index.runs import begin, end, load_run, may_post, note_posted, paused_scopes, require_run
 from dicomnode.peers.remote import remote
 from dicomnode.summary import summary_of
 from dicomnode.values import (
@@ -134,6 +134,8 @@ class Stages:
             row = delivery(session, result_uid, destination)
             if row is None or row.status != DeliveryStatus.QUEUED:
                 return ""
+            if {"all", f"destination:{destination}"} & paused_scopes(session):
+                return "later"
             result = load_result(session, state, result_uid)
         try:
             sent = send(Sender(self.index, state, remote(self.config, destination)), result)

@@ -156,6 +156,8 @@ class ModelSetting(Table):
     research_outside_domain: bool = False
     """Show probabilities outside the evaluated domain; every result is marked."""
     saliency: bool = True
+    at_once: PositiveInt | None = None
+    """Runs of this model under way at once, over all gpu processes; STAT studies have places of their own."""
 
 
 class Infer(Table):

@@ -19,16 +19,17 @@ from dicomnode.index.database import Index
 from dicomnode.index.runs import deliveries_to_start, paused_scopes, runs_to_start
 from dicomnode.index.studies import load_study
 from dicomnode.journey import (
+    AT_ONCE,
     CHORES,
     GPU,
     GPU_STAT,
     SENDING_AT_ONCE,
-    STUDY,
-    STUDY_STAT,
     delivery_job,
     journey_job,
+    model_queue,
     register,
     send_queue,
+    stat_queue,
 )
 from dicomnode.peers.query import series_counts
 from dicomnode.peers.remote import remote
@@ -45,7 +46,14 @@ SLOW_TICK_S = 1.0
 
 def known_queues(config: Config) -> tuple[Queue, ...]:
     """Every queue of the node."""
-    return (STUDY, STUDY_STAT, GPU, GPU_STAT, CHORES, *(send_queue(name) for name in config.peers))
+    return (GPU, GPU_STAT, *engine_queues(config))
+
+
+def engine_queues(config: Config) -> tuple[Queue, ...]:
+    """The queues that the engine works on."""
+    models = sorted(folder.parent.name for folder in config.infer.folder.glob("*/dicom.toml"))
+    ordinary = [model_queue(name, config.model(name).at_once or AT_ONCE) for name in models]
+    return (CHORES, *ordinary, *map(stat_queue, models), *map(send_queue, config.peers))
 
 
 def run_engine(config: Config, index: Index, stop: threading.Event) -> None:
@@ -54,8 +62,8 @@ def run_engine(config: Config, index: Index, stop: threading.Event) -> None:
     duties = Duties(config, index, stages.ask_commitment)
     stages.chores.update(duties.by_name)
     register(stages)
-    mine = [queue for queue in known_queues(config) if queue not in (GPU, GPU_STAT)]
-    with durable.executor(config.engine_url, config.node.state, "engine", mine, known_queues(config)):
+    mine, known = engine_queues(config), known_queues(config)
+    with durable.executor(config.engine_url, config.node.state, "engine", mine, known):
         engine = Engine(config, index)
         with Heart(index, "engine") as heart, duties.scheduled():
             heart.ready(f"{len(config.routes)} route(s), {len(config.peers)} peer(s)")
@@ -99,7 +107,7 @@ class Engine:
         with self._index.snapshot() as session:
             paused = paused_scopes(session)
             jobs = [
-                journey_job(row.run_key, row.attempt, Priority(row.priority))
+                journey_job(row.run_key, row.attempt, Priority(row.priority), row.model)
                 for row in runs_to_start(session)
                 if not {"all", f"model:{row.model}"} & paused
             ]

@@ -33,11 +33,11 @@ def run_gpu(config: Config, index: Index, stop: threading.Event, *, number: int,
     """
     name = "gpu-stat" if stat else f"gpu-{number}"
     with Predictor(config.infer) as predictor:
+        _warm(config, index, predictor)  # before any run is taken up: a death while loading is no run's fault
         register(Stages(config, index, Device(build, predictor)))
         queues = [GPU_STAT if stat else GPU]
         with durable.executor(config.engine_url, config.node.state, name, queues, known_queues(config)):
             with Heart(index, name) as heart:
-                _warm(config, index, predictor)
                 heart.ready("analyses one run at a time")
                 stop.wait()
             durable.leave()

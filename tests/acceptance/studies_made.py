@@ -28,3 +28,10 @@ def crop_files(folder: Path, number: int = 0, name: str = "") -> list[Path]:
     for image, path in zip(images, paths, strict=True):
         dcmwrite(path, image, enforce_file_format=True)
     return paths
+
+
+def drawn_ml(number: int) -> tuple[float, float]:
+    """Volume of the anterior and the posterior part of one crop, as a person drew them."""
+    image = nibabel.load(sorted((DATA / "labels").glob("*.nii.gz"))[number])
+    labels, voxel_ml = np.asarray(image.dataobj), float(np.prod(image.header.get_zooms()[:3])) / 1000
+    return float((labels == 1).sum()) * voxel_ml, float((labels == 2).sum()) * voxel_ml

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
 from dicomnode.index.schema import DeliveryRow, InstanceRow, ResultRow
 from dicomnode.values import DeliveryStatus, RunStatus
 from tests.acceptance.bench import Bench, bench
-from tests.acceptance.studies_made import crop_files
+from tests.acceptance.studies_made import crop_files, drawn_ml
 from tests.orthanc import free_port, loopback_only, require_program
 
 pytestmark = [pytest.mark.peers("Orthanc", "storescu", "storescp"), pytest.mark.timeout(900)]
@@ -30,6 +30,15 @@ def pair(tmp_path: Path) -> Iterator[Bench]:
 
 def study_uid(paths: list[Path]) -> str:
     return str(dcmread(paths[0], stop_before_pixels=True).StudyInstanceUID)
+
+
+def volumes_ml(item: Dataset) -> Iterator[float]:
+    """Every number in millilitres of a report."""
+    for part in item.get("ContentSequence", ()):
+        for value in part.get("MeasuredValueSequence", ()):
+            if value.MeasurementUnitsCodeSequence[0].CodeValue == "ml":
+                yield float(value.NumericValue)
+        yield from volumes_ml(part)
 
 
 def require_all_kept(made: Bench, images: int) -> None:
@@ -55,9 +64,39 @@ def test_a_routed_study_comes_back_as_one_seg_and_one_sr_and_is_committed(pair: 
         assert (back.StudyInstanceUID, back.PatientID) == (study, patient)
 
 
+def test_volumes_in_the_reports_of_five_held_out_crops_are_within_ten_percent_of_the_masks(
+    pair: Bench, tmp_path: Path
+) -> None:
+    pair.node.start(*PARTS)
+    drawn = {}
+    for number in range(5):
+        name = study_uid(crop_files(tmp_path / f"crop{number}", number))
+        drawn[name] = drawn_ml(number)
+    pair.send(*(tmp_path / f"crop{number}" for number in range(5)))
+    pair.wait_until_done(5)
+
+    told = {}
+    for facts in pair.pacs.instances().values():
+        if facts["Modality"] == "SR":
+            report = dcmread(io.BytesIO(pair.pacs.file(facts["id"])))
+            told[str(report.StudyInstanceUID)] = sorted(set(volumes_ml(report)))
+    assert told.keys() == drawn.keys()
+    for study, parts in drawn.items():
+        assert told[study] == pytest.approx(sorted(parts), rel=0.10), study
+
+
 def test_a_study_survives_a_kill_inside_every_step_and_comes_back_once(pair: Bench, tmp_path: Path) -> None:
     crop = crop_files(tmp_path / "crop")
-    points = ("row:record", "inside:begin", "inside:analyse", "inside:report", "inside:send", "after:send")
+    points = (
+        "row:record",
+        "inside:begin",
+        "inside:analyse",
+        "before:report",
+        "inside:report",
+        "inside:send",
+        "after:send",
+        "inside:ask_commitment",
+    )
     happened = tmp_path / "happened"
     happened.mkdir()
     pair.node.crash_at(points, happened)
