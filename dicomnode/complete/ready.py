@@ -1,4 +1,7 @@
-"""Whether a study is complete: quiet, or counted equal at the PACS twice, or at its cap."""
+"""Whether a study is complete: quiet, or counted equal at the PACS twice, or at its cap.
+
+A series of which the PACS holds more than we do (a transfer that broke) is not quiet: it is waited for until the cap.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,9 +39,9 @@ class Waiting:
 
 def readiness(waiting: Waiting, settings: Complete, now_s: float) -> Ready:
     """Decide from times alone; counts at the PACS only ever make it earlier."""
-    if now_s - waiting.last_received_s >= settings.quiet_s:
-        return Ready.QUIET
-    return Ready.CAP if now_s - waiting.since_s >= settings.cap_s else Ready.WAIT
+    if now_s - waiting.since_s >= settings.cap_s:
+        return Ready.CAP
+    return Ready.QUIET if now_s - waiting.last_received_s >= settings.quiet_s else Ready.WAIT
 
 
 def settled(waiting: Waiting) -> bool:
@@ -61,3 +64,9 @@ def counts_agree(here: Mapping[str, int], there: Mapping[str, int], needed: froz
     """
     wanted = frozenset(there) if needed is None else needed
     return bool(wanted) and all(here.get(uid, 0) == there.get(uid, -1) for uid in wanted)
+
+
+def is_half_here(here: Mapping[str, int], there: Mapping[str, int], needed: frozenset[str] | None) -> bool:
+    """Whether a needed series has begun to arrive, and the PACS holds more of it: it is waited for until the cap."""
+    wanted = frozenset(there) if needed is None else needed
+    return any(0 < here.get(uid, 0) < there.get(uid, 0) for uid in wanted)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from dicomnode.complete.ready import Ready, Waiting, count_due, counts_agree, readiness, settled
+from dicomnode.complete.ready import Ready, Waiting, count_due, counts_agree, is_half_here, readiness, settled
 from dicomnode.config.tables import Complete
 from dicomnode.index.database import Index
 from dicomnode.index.studies import received_counts
@@ -20,6 +20,8 @@ Needed = Callable[[int], frozenset[str] | None]
 
 ASK_AGAIN_S = 1.0
 """Shortest time between two queries for one study whose counts differ."""
+ASK_SELDOM_S = 30.0
+"""The same once the study is quiet, and waits for the rest of a series."""
 ASK_AFTER_S = 0.2
 """The sender is left alone for so long after the last instance."""
 
@@ -32,6 +34,8 @@ class Watch:
         self._pool = ThreadPoolExecutor(4, "count")
         self._asked: dict[int, Future[Counts]] = {}
         self._asked_s: dict[int, float] = {}
+        self._half: dict[int, float] = {}
+        """Studies of which the PACS holds more of a series than we do, and when they had last grown then."""
 
     def tick(self, now_s: float) -> list[tuple[int, Ready]]:
         """Study keys that go on now, with the reason."""
@@ -47,20 +51,21 @@ class Watch:
 
     def _look(self, study: Waiting, now_s: float) -> Ready:
         ready = readiness(study, self._settings, now_s)
-        if ready is not Ready.WAIT:
+        is_half = self._half.get(study.study_key) == study.last_received_s
+        if ready is Ready.CAP or (ready is Ready.QUIET and not is_half):
             return ready
         answer = self._asked.get(study.study_key)
         if answer is None:
-            self._ask(study, now_s)
+            self._ask(study, now_s, ASK_SELDOM_S if ready is Ready.QUIET else ASK_AGAIN_S)
             return Ready.WAIT
         if not answer.done():
             return Ready.WAIT
         del self._asked[study.study_key]
         return self._weigh(study, answer.result(), now_s)
 
-    def _ask(self, study: Waiting, now_s: float) -> None:
+    def _ask(self, study: Waiting, now_s: float, again_s: float) -> None:
         asked_s = self._asked_s.get(study.study_key, 0.0)
-        rested = now_s - asked_s >= ASK_AGAIN_S or asked_s < study.last_received_s
+        rested = now_s - asked_s >= again_s or settled(study) or asked_s < study.last_received_s
         if rested and now_s - study.last_received_s >= ASK_AFTER_S and count_due(study, self._settings, now_s):
             self._asked_s[study.study_key] = now_s
             self._asked[study.study_key] = self._pool.submit(self._count, study.study_uid)
@@ -68,21 +73,28 @@ class Watch:
     def _weigh(self, study: Waiting, there: Counts, now_s: float) -> Ready:
         if there is None or self._asked_s[study.study_key] <= study.last_received_s:
             return Ready.WAIT
-        agree = self._agree(study, there)
+        agree, is_half = self._compared(study, there)
+        if is_half:
+            self._half[study.study_key] = study.last_received_s
+        else:
+            self._half.pop(study.study_key, None)
         if agree and settled(study):
             return Ready.COUNTED
         with self._index.transaction() as session:
             mark_settled(session, study, now_s if agree else None)
         return Ready.WAIT
 
-    def _agree(self, study: Waiting, there: Mapping[str, int]) -> bool:
+    def _compared(self, study: Waiting, there: Mapping[str, int]) -> tuple[bool, bool]:
+        """Whether the counts agree, and whether the PACS holds more of a series that we have begun to receive."""
         needed = self._needed(study.study_key)
         with self._index.snapshot() as session:
             own = own_series_uids(session, study.study_uid)
             here = received_counts(session, study.study_key)
-        return counts_agree(here, {uid: n for uid, n in there.items() if uid not in own}, needed)
+        images = {uid: n for uid, n in there.items() if uid not in own}
+        return counts_agree(here, images, needed), is_half_here(here, images, needed)
 
     def _forget(self, waiting: set[int]) -> None:
         for key in set(self._asked_s) - waiting:
             self._asked_s.pop(key)
             self._asked.pop(key, None)
+            self._half.pop(key, None)

@@ -25,6 +25,10 @@ def test_a_study_that_never_gets_quiet_goes_on_at_its_cap() -> None:
     assert readiness(waiting(since_s=0.0, last_s=599.0), SETTINGS, 600.0) is Ready.CAP
 
 
+def test_a_quiet_study_that_still_waits_for_something_reaches_its_cap() -> None:
+    assert readiness(waiting(since_s=0.0, last_s=10.0), SETTINGS, 600.0) is Ready.CAP
+
+
 def test_a_first_count_stands_only_while_nothing_is_received() -> None:
     assert settled(waiting(last_s=10.0, settled_received_s=10.0, settled_s=11.0))
     assert not settled(waiting(last_s=12.0, settled_received_s=10.0, settled_s=11.0))

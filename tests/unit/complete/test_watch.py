@@ -91,10 +91,30 @@ def test_equal_counts_with_an_arrival_between_do_not_count(index: Index) -> None
     watch.close()
 
 
-def test_a_series_that_the_pacs_holds_more_of_is_waited_for(index: Index) -> None:
+def test_a_series_that_the_pacs_holds_more_of_is_waited_for_until_the_cap(index: Index) -> None:
     watch = watch_of(index, Pacs({SERIES_UID: 4}))
 
-    assert all(ticked(watch, ARRIVED_S + second) == [] for second in (1.0, 7.0, 30.0))
+    assert all(ticked(watch, ARRIVED_S + second) == [] for second in (1.0, 7.0, 30.0, 60.0, 100.0))
+    assert ticked(watch, ARRIVED_S + 600.0) == [(1, Ready.CAP)]
+    watch.close()
+
+
+def test_a_broken_series_goes_on_when_its_rest_has_come(index: Index) -> None:
+    watch = watch_of(index, Pacs({SERIES_UID: 4}))
+    assert all(ticked(watch, ARRIVED_S + second) == [] for second in (1.0, 61.0, 92.0))
+    with index.transaction() as session:
+        session.execute(update(StudyRow).values(last_received_s=ARRIVED_S + 100.0))
+        session.add(_instance(3))
+
+    assert ticked(watch, ARRIVED_S + 101.0) == []
+    assert ticked(watch, ARRIVED_S + 106.5) == [(1, Ready.COUNTED)]
+    watch.close()
+
+
+def test_a_series_that_was_never_sent_to_us_is_not_waited_for_beyond_the_quiet_time(index: Index) -> None:
+    watch = watch_of(index, Pacs({SERIES_UID: 3, "1.2.3.9": 20}))
+
+    assert ticked(watch, ARRIVED_S + 59.0) == []
     assert ticked(watch, ARRIVED_S + 60.0) == [(1, Ready.QUIET)]
     watch.close()
 
