@@ -95,7 +95,6 @@ def test_a_study_survives_a_kill_inside_every_step_and_comes_back_once(pair: Ben
         "inside:report",
         "inside:send",
         "after:send",
-        "inside:ask_commitment",
     )
     happened = tmp_path / "happened"
     happened.mkdir()
