@@ -35,6 +35,7 @@ ae_title = "ORTHANC"
 host = "127.0.0.1"
 port = {pacs_port}
 query = true
+commitment_wait_s = 10.0
 {second}
 [[routes]]
 name = "mr"
