@@ -75,7 +75,7 @@ def _orthanc(
     settings = _orthanc_settings(folder, node_ae, node_port, resources)
     settings |= {"DicomPort": port, "HttpPort": http_port}
     (folder / "orthanc.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
-    environment = {**os.environ, "LD_PRELOAD": str(preload)}
+    environment = {**os.environ, "LD_PRELOAD": str(preload), "TCP_NODELAY": "1"}
     with (folder / "orthanc.log").open("wb") as log:
         process = subprocess.Popen(
             [program, str(folder / "orthanc.json")], env=environment, stdout=log, stderr=subprocess.STDOUT
@@ -199,7 +199,8 @@ def store(paths: list[Path], called_ae: str, port: int, calling_ae: str) -> None
     ae = AE(calling_ae)
     for sop_class, syntax in {(str(d.SOPClassUID), str(d.file_meta.TransferSyntaxUID)) for d in datasets}:
         ae.add_requested_context(sop_class, syntax)
-    association = ae.associate("127.0.0.1", port, ae_title=called_ae)
+    handlers = [(evt.EVT_CONN_OPEN, _on_open)]
+    association = ae.associate("127.0.0.1", port, ae_title=called_ae, evt_handlers=handlers)
     if not association.is_established:
         raise ConfigFault(f"{called_ae} on port {port} does not accept an association")
     try:
@@ -211,3 +212,10 @@ def store(paths: list[Path], called_ae: str, port: int, calling_ae: str) -> None
                 )
     finally:
         association.release()
+
+
+def _on_open(event: Event) -> None:
+    """Send each part at once, without waiting for the peer to acknowledge the last (Nagle's algorithm)."""
+    connection = event.assoc.dul.socket
+    if connection is not None and connection.socket is not None:
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
