@@ -76,7 +76,7 @@ def sources(config: Config, wanted: str) -> list[str]:
     Raises:
         ConfigFault: there is none.
     """
-    known = list(dict.fromkeys(route.source for route in config.routes if route.source))
+    known = list(config.sources)
     found = [wanted] if wanted else known
     if not found or (wanted and wanted not in known):
         named = f"no route has source = {wanted!r}" if wanted else "no route names a source"

@@ -80,8 +80,9 @@ class Watch:
             self._half.pop(study.study_key, None)
         if agree and settled(study):
             return Ready.COUNTED
-        with self._index.transaction() as session:
-            mark_settled(session, study, now_s if agree else None)
+        if agree or study.settled_s is not None:
+            with self._index.transaction() as session:
+                mark_settled(session, study, now_s if agree else None)
         return Ready.WAIT
 
     def _compared(self, study: Waiting, there: Mapping[str, int]) -> tuple[bool, bool]:

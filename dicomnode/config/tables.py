@@ -258,6 +258,11 @@ class Config(Table):
         return self.models.get(name, ModelSetting())
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """Peers that routes name as their source, each once."""
+        return tuple(dict.fromkeys(route.source for route in self.routes if route.source))
+
+    @property
     def index_url(self) -> str:
         """SQLAlchemy URL of the index."""
         return self.index.url or f"sqlite:///{self.node.state / 'index.sqlite'}"

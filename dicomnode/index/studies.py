@@ -46,17 +46,6 @@ def contents_digest(contents: Iterable[tuple[str, str]]) -> str:
     return digest.hexdigest()
 
 
-def current_contents(session: Session, study_key: int) -> list[tuple[str, str]]:
-    """(SOP Instance UID, content digest) of each current instance that is not our own result.
-
-    Cheaper than `load_study` where only the digest of a study is asked for.
-    """
-    rows = select(InstanceRow.sop_instance_uid, InstanceRow.content_digest).where(
-        InstanceRow.study_key == study_key, InstanceRow.current, InstanceRow.own_result.is_(False)
-    )
-    return list(session.execute(rows))
-
-
 def study_by_uid(session: Session, study_uid: str) -> StudyRow | None:
     """The row of a study."""
     return session.scalars(select(StudyRow).where(StudyRow.study_uid == study_uid)).first()

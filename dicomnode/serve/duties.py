@@ -80,7 +80,7 @@ class Duties:
 
     def _catch_up(self, day: str) -> None:
         since = datetime.strptime(day, "%Y%m%d") - timedelta(days=self._config.catch_up.days)
-        for source in dict.fromkeys(route.source for route in self._config.routes if route.source):
+        for source in self._config.sources:
             try:
                 catch_up(self._index, self._config, source, since)
             except NodeError as fault:  # the next source is asked all the same; tomorrow's look goes back over today

@@ -143,7 +143,7 @@ class Engine:
                 self._at_once[name] = at_once
 
     def _counts(self, study_uid: str) -> Counts:
-        for source in dict.fromkeys(route.source for route in self._config.routes if route.source):
+        for source in self._config.sources:
             try:
                 counts = series_counts(remote(self._config, source), study_uid)
             except NodeError as fault:
