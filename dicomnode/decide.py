@@ -94,7 +94,8 @@ def _runs_of(
     model = versions[choice.model]
     found = []
     for profile in sorted({config.peers[name].profile for name in route.destinations}):
-        key = run_key(choice.series, study.study_uid, model.digest, ENCODER_VERSION, profile)
+        viewer = "+".join((profile, *config.objects(profile), config.node.language))
+        key = run_key(choice.series, study.study_uid, model.digest, ENCODER_VERSION, viewer)
         there = tuple(name for name in route.destinations if config.peers[name].profile == profile)
         found.append((Run(key, study, model, profile, priority_of(study, route), there), choice.series))
     return found

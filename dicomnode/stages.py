@@ -29,6 +29,7 @@ from dicomnode.peers.remote import remote
 from dicomnode.summary import summary_of
 from dicomnode.values import (
     QUEUE_PRIORITY,
+    REPORTS,
     DeliveryStatus,
     Header,
     ModelVersion,
@@ -114,7 +115,7 @@ class Stages:
         run = unable(run, attempt, self.config.node.uid_root) if analysed else run
         began_s = time.monotonic()
         objects = self._encoded(run_key, run, series, rules, analysed)
-        outgoing = [_outgoing(one, Role.COULD_NOT if analysed else one.role) for one in objects]
+        outgoing = [_outgoing(one, _role(one, bool(analysed))) for one in objects]
         self._require_valid(run, series, rules, objects, outgoing)
         with self.index.transaction() as session:
             if not may_post(session, run_key):
@@ -208,11 +209,12 @@ class Stages:
         node = self.config.node
         with self.index.snapshot() as session:
             made_at = datetime.fromtimestamp(require_run(session, run_key).created_s).astimezone()
+        objects = self.config.objects(run.profile)
         if analysed:
             family, reason = analysed["family"], analysed["reason"]
-            return could_not_analyse(run, series, reason, rules, node, made_at, family=family)
+            return could_not_analyse(run, series, reason, rules, node, made_at, family=family, objects=objects)
         volume, prediction = handed_over(node.state, run_key)
-        return encode_results(run, series, volume, prediction, rules, node, made_at)
+        return encode_results(run, series, volume, prediction, rules, node, made_at, objects=objects)
 
     def _require_valid(
         self, run: Run, series: Series, rules: DicomToml, objects: tuple[Encoded, ...], outgoing: list[OutboxObject]
@@ -243,6 +245,11 @@ def unable(run: Run, attempt: int, uid_root: str) -> Run:
     own = result_uid(key, Role.SR, uid_root)
     others = tuple(one for one in run.predecessors if one.sop_instance_uid != own)
     return replace(run, run_key=key, predecessors=others)
+
+
+def _role(encoded: Encoded, unable: bool) -> Role:
+    """The report of what could not be analysed is told apart: a later success replaces it."""
+    return Role.COULD_NOT if unable and encoded.role in REPORTS else encoded.role
 
 
 def _outgoing(encoded: Encoded, role: Role) -> OutboxObject:

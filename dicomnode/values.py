@@ -273,11 +273,33 @@ class Role(StrEnum):
     """What a result object is, within its run."""
 
     SEG = "SEG"
+    """Segmentation, BINARY."""
     SR = "SR"
+    """Comprehensive 3D SR, TID 1500."""
+    SR_OHIF = "SR-OHIF"
+    """The same with measurements that OHIF makes editable: TID 1501, tracking ids of Cornerstone."""
+    CAD_SR = "CAD-SR"
+    """Mammography or Chest CAD SR (TID 4000, 4100)."""
+    KOS = "KOS"
+    """Key Object Selection: the slices to look at."""
+    GSPS = "GSPS"
+    """Grayscale Softcopy Presentation State: contours and labels."""
+    SC = "SC"
+    """Secondary Capture: the summary as a picture."""
+    PMAP = "PMAP"
+    """Parametric Map: probability or saliency."""
+    PDF = "PDF"
+    """Encapsulated PDF report."""
+    RTSTRUCT = "RTSTRUCT"
+    """RT Structure Set, for planning systems."""
     SR_FALLBACK = "SR-FALLBACK"
     """The SR again as Comprehensive SR, for a destination that refuses Comprehensive 3D SR."""
     COULD_NOT = "COULD_NOT"
     """The SR that says why nothing could be analysed; its UID never serves a later success."""
+
+
+REPORTS = (Role.SR, Role.SR_OHIF)
+"""Structured reports after TID 1500: what a revision names as replaced."""
 
 
 @dataclass(frozen=True)

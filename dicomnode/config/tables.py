@@ -4,10 +4,11 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from dicomnode.config.conditions import Table, When
-from dicomnode.values import Priority
+from dicomnode.config.profiles import OBJECTS, PROFILES
+from dicomnode.values import Priority, Role
 
 
 def _ae_title(value: str) -> str:
@@ -42,6 +43,8 @@ class Node(Table):
     """Institution that runs the node; copied from the source images where empty."""
     uid_root: str = "2.25"
     """Root of UIDs made here; "2.25" needs no registration (PS3.5 B.2)."""
+    language: Literal["en", "de", "ja"] = "en"
+    """Language of what a reader reads in results."""
 
 
 class Index(Table):
@@ -124,9 +127,24 @@ class Peer(Table):
     """It answers Storage Commitment; without it a stored result counts as delivered."""
     commitment_wait_s: PositiveFloat = 86400.0
     """Seconds after which an unanswered commitment request is made again."""
-    profile: Literal["standard"] = "standard"
-    """Viewer profile of what we send."""
+    profile: str = "standard"
+    """Viewer profile of what we send: "standard", "ohif", "basic", "full", or a [profiles.NAME] of the site's own."""
     timeout_s: PositiveFloat = 30.0
+
+
+class Profile(Table):
+    """One [profiles.NAME] table: which objects a viewer gets."""
+
+    objects: tuple[Role, ...] = Field(min_length=1)
+    """Of OBJECTS; what a kind of model cannot make is left out."""
+
+    @field_validator("objects")
+    @classmethod
+    def require_choosable(cls, objects: tuple[Role, ...]) -> tuple[Role, ...]:
+        """Kinds of object that a site may ask for."""
+        if others := [role for role in objects if role not in OBJECTS]:
+            raise ValueError(f"{', '.join(others)}: no kind of object; there are {', '.join(OBJECTS)}")
+        return objects
 
 
 class Route(Table):
@@ -220,6 +238,7 @@ class Config(Table):
     storage: Storage = Storage()
     complete: Complete = Complete()
     peers: dict[str, Peer] = Field(default_factory=dict)
+    profiles: dict[str, Profile] = Field(default_factory=dict)
     routes: tuple[Route, ...] = ()
     infer: Infer = Infer()
     models: dict[str, ModelSetting] = Field(default_factory=dict)
@@ -236,6 +255,12 @@ class Config(Table):
             for n, route in enumerate(self.routes)
             for peer in (*route.destinations, *filter(None, [route.source]))
             if peer not in self.peers
+        ]
+        faults += [f"profiles.{name} is built in: choose another name" for name in self.profiles if name in PROFILES]
+        faults += [
+            f"peers.{name}.profile is {peer.profile!r}, and there is no [profiles.{peer.profile}]"
+            for name, peer in self.peers.items()
+            if peer.profile not in {*PROFILES, *self.profiles}
         ]
         names = [route.name for route in self.routes]
         faults += [f"two routes are named {name!r}" for name in sorted({n for n in names if names.count(n) > 1})]
@@ -256,6 +281,10 @@ class Config(Table):
     def model(self, name: str) -> ModelSetting:
         """Settings of one model, the defaults where the file has none."""
         return self.models.get(name, ModelSetting())
+
+    def objects(self, profile: str) -> tuple[Role, ...]:
+        """Kinds of object that a viewer profile sends."""
+        return PROFILES[profile] if profile in PROFILES else self.profiles[profile].objects
 
     @property
     def sources(self) -> tuple[str, ...]:

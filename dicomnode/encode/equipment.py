@@ -20,7 +20,18 @@ from dicomnode.encode.uids import ENCODER_VERSION, result_series_uid, result_uid
 from dicomnode.values import Role
 
 MAKER = "dicomnode"
-SERIES_NUMBER = {Role.SEG: 9001, Role.SR: 9002}
+SERIES_NUMBER = {
+    Role.SEG: 9001,
+    Role.SR: 9002,
+    Role.SR_OHIF: 9003,
+    Role.CAD_SR: 9004,
+    Role.KOS: 9005,
+    Role.GSPS: 9006,
+    Role.SC: 9007,
+    Role.PMAP: 9008,
+    Role.PDF: 9009,
+    Role.RTSTRUCT: 9010,
+}
 ARTIFICIAL_INTELLIGENCE = CodedConcept("123110", "DCM", "Artificial Intelligence")
 
 

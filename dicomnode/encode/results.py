@@ -1,30 +1,47 @@
-"""The result objects of one run: a prediction as SEG and SR, or an SR that says why there is none."""
+"""The result objects of one run: a prediction, or why there is none, as the objects of a viewer profile."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from io import BytesIO
 
-from pydicom import dcmwrite
+from pydicom import Dataset, dcmwrite
 
 from dicomnode.bundles.dicom_toml import DicomToml
+from dicomnode.config.profiles import PROFILES
 from dicomnode.config.tables import Node
 from dicomnode.encode.context import Context, Encoded
 from dicomnode.encode.regions import regions_of
 from dicomnode.encode.report.classification import classification_content
-from dicomnode.encode.report.document import Content, structured_report
+from dicomnode.encode.report.document import structured_report
 from dicomnode.encode.report.segmentation import outside_content, segmentation_content, volume_groups
 from dicomnode.encode.report.unable import reason_code, unable_content
 from dicomnode.encode.report.words import with_circumstances
 from dicomnode.encode.segmentation import segmentation
+from dicomnode.encode.shown import shown_scores, shown_segments
 from dicomnode.encode.source import slice_gap_mm, sources_of
+from dicomnode.encode.told import Told
 from dicomnode.encode.tracking import Structure, patient_key, segment_tracking
-from dicomnode.values import Instance, Prediction, Role, Run, Segmentation, Series, Volume
+from dicomnode.values import Classification, Instance, Prediction, Role, Run, Segmentation, Series, Volume
+
+STANDARD = PROFILES["standard"]
+
+Maker = Callable[[Told], Dataset | None]
+"""Makes the object of one role; None where this answer has nothing for it."""
 
 
 def encode_results(  # noqa: PLR0913 (each is another room's value)
-    run: Run, series: Series, volume: Volume, prediction: Prediction, rules: DicomToml, node: Node, made_at: datetime
+    run: Run,
+    series: Series,
+    volume: Volume,
+    prediction: Prediction,
+    rules: DicomToml,
+    node: Node,
+    made_at: datetime,
+    *,
+    objects: Sequence[Role] = STANDARD,
 ) -> tuple[Encoded, ...]:
-    """SEG and SR of one prediction; the same arguments give the same bytes.
+    """The objects of one prediction; the same arguments give the same bytes.
 
     Args:
         run: whose results these are.
@@ -32,11 +49,12 @@ def encode_results(  # noqa: PLR0913 (each is another room's value)
         volume: the images on their own grid.
         prediction: what the model said of them.
         rules: the model's dicom.toml.
-        node: station, institution, UID root, and the state folder with the key of tracking UIDs.
+        node: station, institution, language, UID root, and the state folder with the key of tracking UIDs.
         made_at: the run's moment, in the site's local time; every date of the results.
+        objects: the kinds of object of the viewer profile.
 
     Returns:
-        the SEG first, where there is one, then the SR.
+        one object for each kind that this answer has something for, in the order of MAKERS.
 
     Raises:
         ModelFault: the prediction does not fit the volume or dicom.toml.
@@ -44,30 +62,38 @@ def encode_results(  # noqa: PLR0913 (each is another room's value)
     """
     sources = sources_of((frame.path for frame in volume.frames), slice_gap_mm(volume))
     context = Context(run, rules, node, made_at, sources, instances_read(series, volume))
-    if not isinstance(prediction.answer, Segmentation):
-        content = classification_content(context, prediction.answer, prediction.domain)
-        return (_report(context, with_circumstances(content, volume, prediction)),)
-    return _segmentation_results(context, volume, prediction, prediction.answer)
+    told = _told(context, volume, prediction)
+    told = replace(told, content=with_circumstances(told.content, volume, prediction))
+    return tuple(_made(told, objects))
 
 
 def could_not_analyse(  # noqa: PLR0913 (each is another room's value)
-    run: Run, series: Series | None, reason: str, rules: DicomToml, node: Node, made_at: datetime, *, family: str = ""
+    run: Run,
+    series: Series | None,
+    reason: str,
+    rules: DicomToml,
+    node: Node,
+    made_at: datetime,
+    *,
+    family: str = "",
+    objects: Sequence[Role] = STANDARD,
 ) -> tuple[Encoded, ...]:
-    """The SR for the reader of a study that could not be analysed.
+    """What tells the reader that a study could not be analysed.
 
     Args:
         run: whose results these are.
         series: the series that failed; None where no series fits, and the whole study is listed.
         reason: why, in words for the reader.
         rules: the model's dicom.toml.
-        node: station, institution and UID root.
+        node: station, institution, language and UID root.
         made_at: the run's moment, in the site's local time.
         family: branch of the error tree ("SeriesRefused"), for the coded reason.
+        objects: the kinds of object of the viewer profile.
     """
     instances = series.instances if series else tuple(i for s in run.study.series for i in s.instances)
     context = Context(run, rules, node, made_at, sources_of([instances[0].path]), instances)
     code = reason_code(family, has_series=series is not None)
-    return (_report(context, unable_content(context, reason, code)),)
+    return tuple(_made(Told(context, unable_content(context, reason, code)), objects))
 
 
 def to_bytes(encoded: Encoded) -> bytes:
@@ -83,23 +109,53 @@ def instances_read(series: Series, volume: Volume) -> tuple[Instance, ...]:
     return tuple(by_uid[uid] for uid in dict.fromkeys(frame.sop_instance_uid for frame in volume.frames))
 
 
-def _segmentation_results(
-    context: Context, volume: Volume, prediction: Prediction, answer: Segmentation
-) -> tuple[Encoded, ...]:
+def segmentation_object(told: Told) -> Dataset | None:
+    """The SEG of what was found."""
+    prediction, volume, regions = told.prediction, told.volume, told.regions
+    if prediction is None or volume is None or regions is None or not regions.found or not volume.has_geometry:
+        return None
+    if not isinstance(prediction.answer, Segmentation):
+        return None
+    return segmentation(told.context, volume, prediction.answer.labels, regions)
+
+
+def report(told: Told) -> Dataset:
+    """The Comprehensive 3D SR; beside a SEG it measures its segments."""
+    content, seg = told.content, told.made.get(Role.SEG)
+    answer = told.prediction.answer if told.prediction else None
+    if seg is not None and told.regions is not None and isinstance(answer, Segmentation):
+        groups = volume_groups(told.context, answer, told.regions, seg)
+        content = replace(content, groups=[*groups, *content.groups], objects=(seg,))
+    return structured_report(told.context, content)
+
+
+MAKERS: tuple[tuple[Role, Maker], ...] = (
+    (Role.SEG, segmentation_object),
+    (Role.SR, report),
+)
+"""Who makes the object of each role; a later one may refer to an earlier one."""
+
+
+def _made(told: Told, objects: Sequence[Role]) -> Iterator[Encoded]:
+    for role, make in MAKERS:
+        dataset = make(told) if role in objects else None
+        if dataset is not None:
+            told = told.having(role, dataset)
+            yield Encoded(role, dataset)
+
+
+def _told(context: Context, volume: Volume, prediction: Prediction) -> Told:
+    """What a prediction has to tell; outside the evaluated domain no finding is shown."""
+    answer, usable = prediction.answer, prediction.domain.inside or prediction.domain.overridden
+    if isinstance(answer, Classification):
+        content = classification_content(context, answer, prediction.domain)
+        return Told(context, content, volume, prediction, shown=shown_scores(context, answer) if usable else ())
     structures = _structures(context)
     regions = regions_of(answer.labels, volume, structures)
-    if not (prediction.domain.inside or prediction.domain.overridden):
-        return (_report(context, with_circumstances(outside_content(context, structures), volume, prediction)),)
-    content = with_circumstances(segmentation_content(context, volume, answer, regions), volume, prediction)
-    if not regions.found or not volume.has_geometry:
-        return (_report(context, content),)
-    seg = segmentation(context, volume, answer.labels, regions)
-    groups = [*volume_groups(context, answer, regions, seg), *content.groups]
-    return (Encoded(Role.SEG, seg), _report(context, replace(content, groups=groups, objects=(seg,))))
-
-
-def _report(context: Context, content: Content) -> Encoded:
-    return Encoded(Role.SR, structured_report(context, content))
+    if not usable:
+        return Told(context, outside_content(context, structures), volume, prediction)
+    content = segmentation_content(context, volume, answer, regions)
+    return Told(context, content, volume, prediction, regions, shown_segments(answer, volume, regions))
 
 
 def _structures(context: Context) -> tuple[Structure, ...]:

@@ -1,6 +1,7 @@
 """Mandatory attributes: type 1 with a value, type 2 at least present."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pydicom import Dataset
 
@@ -27,7 +28,24 @@ SEGMENT_1 = ("SegmentNumber", "SegmentLabel", "SegmentAlgorithmType", "SegmentAl
              "TrackingUID", "SegmentedPropertyCategoryCodeSequence",
              "SegmentedPropertyTypeCodeSequence")  # fmt: skip
 CODE_1 = ("CodingSchemeDesignator", "CodeMeaning")
-SOP_CLASSES = {Role.SEG: "1.2.840.10008.5.1.4.1.1.66.4", Role.SR: "1.2.840.10008.5.1.4.1.1.88.34"}
+
+
+@dataclass(frozen=True)
+class Mandatory:
+    """What the object of one role must have, besides what every one has."""
+
+    sop_class_uids: tuple[str, ...]
+    type_1: tuple[str, ...] = ()
+    type_2: tuple[str, ...] = ()
+
+
+COMPREHENSIVE_3D = "1.2.840.10008.5.1.4.1.1.88.34"
+MANDATORY: dict[Role, Mandatory] = {
+    Role.SEG: Mandatory(("1.2.840.10008.5.1.4.1.1.66.4",), SEG_1, SEG_2),
+    Role.SR: Mandatory((COMPREHENSIVE_3D,), SR_1, SR_2),
+    Role.SR_OHIF: Mandatory((COMPREHENSIVE_3D,), SR_1, SR_2),
+}
+"""One line for each kind of object; one that is not here does not pass."""
 LONGEST = {"LO": 64, "SH": 16, "CS": 16, "DS": 16}
 """Most characters of a value (PS3.5 6.2)."""
 
@@ -35,11 +53,11 @@ LONGEST = {"LO": 64, "SH": 16, "CS": 16, "DS": 16}
 def attribute_faults(expected: Expected) -> Iterator[str]:
     """Mandatory attributes that are missing or empty, and values that are too long."""
     for one in expected.encoded:
-        if str(one.dataset.get("SOPClassUID")) != SOP_CLASSES[one.role]:
+        wanted = MANDATORY.get(one.role, Mandatory(()))
+        if str(one.dataset.get("SOPClassUID")) not in wanted.sop_class_uids:
             yield f"{one.role}: SOP class {one.dataset.get('SOPClassUID')} is not the one of its role"
-        type_1, type_2 = (SEG_1, SEG_2) if one.role is Role.SEG else (SR_1, SR_2)
-        yield from _missing(one.dataset, (*COMMON_1, *type_1), str(one.role))
-        yield from (f"{one.role}: {k} is missing (type 2)" for k in (*COMMON_2, *type_2) if k not in one.dataset)
+        yield from _missing(one.dataset, (*COMMON_1, *wanted.type_1), str(one.role))
+        yield from (f"{one.role}: {k} is missing (type 2)" for k in (*COMMON_2, *wanted.type_2) if k not in one.dataset)
         yield from _code_faults(one.dataset, str(one.role))
         yield from _device_faults(one.dataset, expected.run.model.device_uid, str(one.role))
     for segment in (seg.get("SegmentSequence") or ()) if (seg := expected.of(Role.SEG)) else ():

@@ -6,7 +6,7 @@ from pydicom import Dataset
 
 from dicomnode.encode.door.expected import Expected
 from dicomnode.encode.door.items import children, code_text, concept, groups, meaning, tracking_of, tree
-from dicomnode.values import Role
+from dicomnode.values import REPORTS, Role
 
 ALLOWED = {
     ("CONTAINER", "CONTAINS"): {"CONTAINER", "CODE", "NUM", "TEXT", "UIDREF", "SCOORD", "IMAGE"},
@@ -20,21 +20,22 @@ ALLOWED = {
     ("SCOORD", "SELECTED FROM"): {"IMAGE"},
 }
 """Relationships that our reports use, all allowed by PS3.3 Table A.35.13-2."""
+ANSWERS = (*REPORTS, Role.CAD_SR, Role.SC, Role.PDF)
+"""Objects that say what was found, or that nothing was."""
 LATERALITY = "272741003/SCT"
 SIDES = ("Laterality", "ImageLaterality", "FrameLaterality")
 
 
 def content_faults(expected: Expected) -> Iterator[str]:
     """What the SR leaves out or gets wrong, and a side that nobody configured."""
-    document = expected.of(Role.SR)
-    if document is None:
-        yield "there is no SR: every run answers with one"
-        return
-    yield from _root_faults(document)
-    yield from _group_faults(document)
-    for parent, item in tree(document):
-        yield from _item_faults(parent, item)
-    yield from _predecessor_faults(document, expected)
+    if not any(one.role in ANSWERS for one in expected.encoded):
+        yield f"there is no object that tells the answer ({', '.join(ANSWERS)}): every run answers with one"
+    for document in expected.reports:
+        yield from _root_faults(document)
+        yield from _group_faults(document)
+        for parent, item in tree(document):
+            yield from _item_faults(parent, item)
+        yield from _predecessor_faults(document, expected)
     yield from _laterality_faults(expected)
 
 
@@ -117,8 +118,8 @@ def _laterality_faults(expected: Expected) -> Iterator[str]:
         nested = [e.keyword for e in one.dataset.iterall() if e.keyword in SIDES and str(e.value or "U") != "U"]
         if sides or nested:
             yield f"{one.role}: writes a side ({', '.join(sorted({*sides, *nested}))}), and none is configured"
-    document, seg = expected.of(Role.SR), expected.of(Role.SEG)
-    if document is not None and any(concept(item) == LATERALITY for _, item in tree(document)):
+    seg = expected.of(Role.SEG)
+    if any(concept(item) == LATERALITY for document in expected.reports for _, item in tree(document)):
         yield "SR: writes a laterality (272741003, SCT), and none is configured"
     for segment in (seg.get("SegmentSequence") or ()) if seg is not None else ():
         codes = segment.get("SegmentedPropertyTypeCodeSequence") or [Dataset()]

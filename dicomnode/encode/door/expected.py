@@ -8,7 +8,7 @@ from pydicom import Dataset
 from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.encode.context import Encoded
 from dicomnode.encode.source import header
-from dicomnode.values import Header, Instance, Role, Run, Series
+from dicomnode.values import REPORTS, Header, Instance, Role, Run, Series
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ class Expected:
         """Index header of a received instance."""
         instance = self.instances.get(uid)
         return instance.header if instance else None
+
+    @property
+    def reports(self) -> tuple[Dataset, ...]:
+        """The structured reports after TID 1500."""
+        return tuple(one.dataset for one in self.encoded if one.role in REPORTS)
 
     def of(self, role: Role) -> Dataset | None:
         """The object of one role, where there is one."""

@@ -7,23 +7,29 @@ from pydicom import Dataset
 from dicomnode.encode.context import Encoded
 from dicomnode.encode.door.expected import Expected
 from dicomnode.encode.door.items import children, concept, part, references, tree
-from dicomnode.values import Role
+from dicomnode.values import REPORTS, Role
 
 EVIDENCE = "CurrentRequestedProcedureEvidenceSequence"
-SEG_REFERENCES = (
+SR_REFERENCES = ("ContentSequence", EVIDENCE)
+IMAGE_REFERENCES = (
     "ReferencedSeriesSequence",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
     "SourceImageSequence",
 )
+REFERENCES: dict[Role, tuple[str, ...]] = {
+    Role.SEG: IMAGE_REFERENCES,
+    Role.SR: SR_REFERENCES,
+    Role.SR_OHIF: SR_REFERENCES,
+}
+"""Where an object refers to instances of its study."""
 
 
 def reference_faults(expected: Expected) -> Iterator[str]:
     """References that lead out of the study, and those that the evidence leaves out."""
     for one in expected.encoded:
-        keywords = ("ContentSequence", EVIDENCE) if one.role is Role.SR else SEG_REFERENCES
-        yield from _unresolved(one, part(one.dataset, *keywords), expected)
-        if one.role is Role.SR:
+        yield from _unresolved(one, part(one.dataset, *REFERENCES.get(one.role, ())), expected)
+        if one.role in REPORTS:
             yield from _evidence_faults(one.dataset, expected)
 
 

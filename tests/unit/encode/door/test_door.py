@@ -33,7 +33,7 @@ def test_a_revision_that_forgets_what_it_replaces_is_caught(example: Example) ->
 
 
 def test_a_missing_report_is_caught(example: Example) -> None:
-    with pytest.raises(DoorFault, match="there is no SR"):
+    with pytest.raises(DoorFault, match="there is no object that tells the answer"):
         require_valid(example.made[:1], example.run, example.series, example.rules)
 
 
