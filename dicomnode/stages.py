@@ -19,7 +19,7 @@ from dicomnode.deliver.outbox import OutboxObject, load_result, post, quarantine
 from dicomnode.deliver.send import Sender, send
 from dicomnode.encode.context import Encoded
 from dicomnode.encode.door import require_valid
-from dicomnode.encode.results import could_not_analyse, encode_results, to_bytes
+from dicomnode.encode.results import could_not_analyse, encode_results
 from dicomnode.encode.uids import result_uid
 from dicomnode.errors import ConfigFault, DoorFault, NodeError, Permanent, Transient
 from dicomnode.handover import hand_over, handed_over
@@ -261,5 +261,5 @@ def _outgoing(encoded: Encoded, role: Role) -> OutboxObject:
         series_uid=str(dataset.SeriesInstanceUID),
         study_uid=str(dataset.StudyInstanceUID),
         transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
-        content=to_bytes(encoded),
+        content=encoded.content,
     )

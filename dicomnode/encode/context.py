@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from io import BytesIO
 
-from pydicom import Dataset
+from pydicom import Dataset, dcmwrite
 
 from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.config.tables import Node
@@ -41,3 +43,11 @@ class Encoded:
 
     role: Role
     dataset: Dataset
+    """Not to be changed once its content was asked for."""
+
+    @cached_property
+    def content(self) -> bytes:
+        """The object as a DICOM Part 10 file (PS3.10 7), explicit VR little endian; written once."""
+        buffer = BytesIO()
+        dcmwrite(buffer, self.dataset, enforce_file_format=True)
+        return buffer.getvalue()

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from io import BytesIO
 
-from pydicom import Dataset, dcmwrite
+from pydicom import Dataset
 
 from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.config.profiles import PROFILES
@@ -94,13 +93,6 @@ def could_not_analyse(  # noqa: PLR0913 (each is another room's value)
     context = Context(run, rules, node, made_at, sources_of([instances[0].path]), instances)
     code = reason_code(family, has_series=series is not None)
     return tuple(_made(Told(context, unable_content(context, reason, code)), objects))
-
-
-def to_bytes(encoded: Encoded) -> bytes:
-    """The object as a DICOM Part 10 file (PS3.10 7), explicit VR little endian."""
-    buffer = BytesIO()
-    dcmwrite(buffer, encoded.dataset, enforce_file_format=True)
-    return buffer.getvalue()
 
 
 def instances_read(series: Series, volume: Volume) -> tuple[Instance, ...]:

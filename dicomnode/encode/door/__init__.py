@@ -4,12 +4,13 @@ What it rejects is quarantined. Each check reads the finished objects back witho
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.encode.context import Encoded
 from dicomnode.encode.door.attributes import attribute_faults
 from dicomnode.encode.door.content import content_faults
-from dicomnode.encode.door.dciodvfy import validator_faults
+from dicomnode.encode.door.dciodvfy import validator_answers, validator_faults
 from dicomnode.encode.door.expected import Expected
 from dicomnode.encode.door.geometry import geometry_faults
 from dicomnode.encode.door.identity import identity_faults
@@ -27,7 +28,6 @@ CHECKS: tuple[Check, ...] = (
     content_faults,
     geometry_faults,
     segment_faults,
-    validator_faults,
 )
 
 
@@ -50,4 +50,8 @@ def require_valid(encoded: tuple[Encoded, ...], run: Run, series: Series | None,
 
 def faults_of(expected: Expected) -> list[str]:
     """Every fault that any check finds, each once."""
-    return list(dict.fromkeys(fault for check in CHECKS for fault in check(expected)))
+    with ThreadPoolExecutor(thread_name_prefix="door") as beside:
+        answers = validator_answers(expected, beside)
+        found = [fault for check in CHECKS for fault in check(expected)]
+        found += validator_faults(expected, answers)
+    return list(dict.fromkeys(found))

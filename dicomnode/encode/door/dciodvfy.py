@@ -4,7 +4,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from pydicom import Dataset
 from dicomnode.encode.context import Encoded
 from dicomnode.encode.door.expected import Expected
 from dicomnode.encode.known_findings import is_known
-from dicomnode.encode.results import to_bytes
 
 VALIDATOR = "dciodvfy"
+Answer = tuple[Encoded, Future[list[str]]]
+"""A result, and what the validator will say of it."""
 TIMEOUT_S = 30.0
 FINDING = re.compile(r"(?P<level>Error|Warning) - (?:<(?P<place>[^>]*)> - )?(?P<words>.*)")
 PATIENT_GROUPS = (0x0010, 0x0012)
@@ -38,21 +40,27 @@ def validator_path() -> Path | None:
     return found[0] if found else None
 
 
-def validator_faults(expected: Expected) -> Iterator[str]:
-    """Errors of dciodvfy that are neither known nor the source's own; nothing where it is not installed."""
+def validator_answers(expected: Expected, beside: Executor) -> tuple[Answer, ...]:
+    """Start dciodvfy on every result, beside our own checks; nothing where it is not installed."""
     program = validator_path()
     if program is None:
-        return
-    for one in expected.encoded:
-        for finding in findings(one, program):
+        return ()
+    contents = [one.content for one in expected.encoded]  # all written before any check reads
+    answers = [beside.submit(findings, content, program) for content in contents]
+    return tuple(zip(expected.encoded, answers, strict=True))
+
+
+def validator_faults(expected: Expected, answers: Iterable[Answer]) -> Iterator[str]:
+    """Errors of dciodvfy that are neither known nor the source's own."""
+    for one, found in answers:
+        for finding in found.result():
             if finding.startswith("Error") and not _is_of_source(finding, one.dataset, expected):
                 yield f"{one.role}: {VALIDATOR}: {without_values(finding)}"
 
 
-def findings(encoded: Encoded, program: Path) -> list[str]:
-    """What the validator says of one object, known findings left out."""
-    said = _output(to_bytes(encoded), program)
-    normal = (normal_form(line) for line in said.splitlines() if FINDING.match(line))
+def findings(content: bytes, program: Path) -> list[str]:
+    """What the validator says of one DICOM file, known findings left out."""
+    normal = (normal_form(line) for line in _output(content, program).splitlines() if FINDING.match(line))
     return [text for text in dict.fromkeys(normal) if not is_known(VALIDATOR, text)]
 
 
@@ -71,12 +79,14 @@ def without_values(finding: str) -> str:
 
 
 def _output(content: bytes, program: Path) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "result.dcm"
-        path.write_bytes(content)
+    """What it prints of a file that has no name: dciodvfy seeks in its standard input, so a pipe will not do."""
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.seek(0)
         try:
             done = subprocess.run(
-                [program, "-new", path],
+                [program, "-new", "/dev/stdin"],
+                stdin=file,
                 capture_output=True,
                 text=True,
                 errors="replace",

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from dicomnode.encode.door.dciodvfy import findings, validator_path
 from dicomnode.encode.known_findings import is_known
-from dicomnode.encode.results import to_bytes
 from dicomnode.values import DomainAnswer, Role
 from tests.phantom import OBLIQUE, ct_series, mr_series
 from tests.unit.encode.examples import (
@@ -56,7 +55,7 @@ def said(program: str, *arguments: str | Path) -> list[str]:
 def written(example: Example, role: Role, folder: Path) -> Path:
     (one,) = [one for one in example.made if one.role is role]
     path = folder / f"{role}.dcm"
-    path.write_bytes(to_bytes(one))
+    path.write_bytes(one.content)
     return path
 
 
@@ -67,7 +66,7 @@ def test_dciodvfy_finds_nothing_new(answer: str, tmp_path: Path) -> None:
     assert program is not None
 
     for one in ANSWERS[answer](tmp_path).made:
-        assert findings(one, program) == []
+        assert findings(one.content, program) == []
 
 
 @pytest.mark.peers("dsrdump")

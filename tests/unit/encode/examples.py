@@ -17,7 +17,7 @@ from dicomnode.config.tables import Node
 from dicomnode.encode.context import Encoded
 from dicomnode.encode.door.items import meaning, tree
 from dicomnode.encode.door.segments import segment_number
-from dicomnode.encode.results import could_not_analyse, encode_results, to_bytes
+from dicomnode.encode.results import could_not_analyse, encode_results
 from dicomnode.values import (
     Classification,
     DomainAnswer,
@@ -206,7 +206,7 @@ class Example:
     def read(self, role: Role) -> Dataset:
         """One result as a receiver reads it."""
         (one,) = [one for one in self.made if one.role is role]
-        return dcmread(BytesIO(to_bytes(one)))
+        return dcmread(BytesIO(one.content))
 
     @property
     def seg(self) -> Dataset:
