@@ -129,11 +129,14 @@ class Stages:
         return len(outgoing)
 
     def send(self, result_uid: str, destination: str, since_ms: int) -> str:
-        """One attempt to store one result at one destination: "sent", "later", or "" where nothing is left to do."""
+        """One attempt to store one result at one destination: "sent", "later", or "" where nothing is left to do.
+
+        What a kill left stored is not stored again, but told and asked for all the same.
+        """
         state = self.config.node.state
         with self.index.snapshot() as session:
             row = delivery(session, result_uid, destination)
-            if row is None or row.status != DeliveryStatus.QUEUED:
+            if row is None or row.status not in (DeliveryStatus.QUEUED, DeliveryStatus.SENT):
                 return ""
             if {"all", f"destination:{destination}"} & paused_scopes(session):
                 return "later"

@@ -52,6 +52,8 @@ class Pacs:
     """Failure Reason by SOP instance."""
     commitment_status: int = 0x0000
     """Answer to the request itself."""
+    reports: bool = True
+    """False: it takes requests and says nothing more."""
     report_port: int | None = None
     """Where it reports, on an association of its own; None: on the one that asked."""
     found: Sequence[Dataset] = ()
@@ -156,7 +158,7 @@ def _on_commitment_request(pacs: Pacs, event: Event) -> tuple[int, None]:
     information = event.action_information
     references = [str(item.ReferencedSOPInstanceUID) for item in information.ReferencedSOPSequence]
     pacs.asked.append(references)
-    if pacs.commitment_status == 0x0000:
+    if pacs.commitment_status == 0x0000 and pacs.reports:
         thread = threading.Thread(target=_report, args=(pacs, information, event.assoc))
         pacs.threads.append(thread)
         thread.start()

@@ -125,8 +125,8 @@ class Peer(Table):
     """It answers C-FIND and C-MOVE (counts of a study, catch-up)."""
     commitment: bool = True
     """It answers Storage Commitment; without it a stored result counts as delivered."""
-    commitment_wait_s: PositiveFloat = 86400.0
-    """Seconds after which an unanswered commitment request is made again."""
+    commitment_wait_s: PositiveFloat = 3600.0
+    """Seconds after which a commitment request that no report came to is made again."""
     profile: str = "standard"
     """Viewer profile of what we send: "standard", "ohif", "basic", "full", or a [profiles.NAME] of the site's own."""
     timeout_s: PositiveFloat = 30.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
+from dicomnode.deliver.commitment import NO_REPORT
 from dicomnode.index.database import Index
 from dicomnode.index.schema import DeliveryRow, ResultRow, RunRow
 from dicomnode.values import DeliveryStatus, RunStatus
@@ -16,7 +17,7 @@ CLOSED = (DeliveryStatus.COMMITTED, DeliveryStatus.STORED)
 
 @dataclass(frozen=True)
 class HeldUp:
-    """Results that one destination did not take, or not yet commit to, and that are tried again."""
+    """Results that one destination did not take, or did not confirm, and that it is tried again for."""
 
     destination: str
     results: int
@@ -26,7 +27,8 @@ class HeldUp:
     """What the destination last answered to that one, in words."""
 
     def __str__(self) -> str:
-        return f"{self.results} result(s) wait for {self.destination}, the oldest {self.oldest_s:.0f} s: {self.reason}"
+        waited = duration(self.oldest_s)
+        return f"{self.results} result(s) wait for {self.destination}, the oldest for {waited}: {self.reason}"
 
 
 def close_runs(index: Index) -> tuple[str, ...]:
@@ -46,9 +48,10 @@ def held_up(session: Session, now_s: float) -> tuple[HeldUp, ...]:
     """What waits at each destination after an attempt that came to nothing; the longest wait first."""
     unsent = and_(DeliveryRow.status == DeliveryStatus.QUEUED, DeliveryRow.attempts > 0)
     unasked = and_(DeliveryRow.status == DeliveryStatus.SENT, DeliveryRow.requested_s.is_(None))
+    unreported = and_(DeliveryRow.status == DeliveryStatus.SENT, DeliveryRow.reason == NO_REPORT)
     query = (
         select(DeliveryRow.destination, DeliveryRow.queued_s, DeliveryRow.reason)
-        .where(or_(unsent, unasked), DeliveryRow.reason != "")
+        .where(or_(unsent, unasked, unreported), DeliveryRow.reason != "")
         .order_by(DeliveryRow.queued_s)
     )
     found: dict[str, HeldUp] = {}
@@ -56,6 +59,14 @@ def held_up(session: Session, now_s: float) -> tuple[HeldUp, ...]:
         first = found.get(name) or HeldUp(name, 0, max(0.0, now_s - queued_s), reason)
         found[name] = HeldUp(name, first.results + 1, first.oldest_s, first.reason)
     return tuple(found.values())
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it."""
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
 
 
 def _finished() -> Select[RunRow]:

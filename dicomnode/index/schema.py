@@ -196,10 +196,24 @@ class DeliveryRow(Base):
     sent_s: Mapped[float | None] = mapped_column(Float)
     committed_s: Mapped[float | None] = mapped_column(Float)
     transaction_uid: Mapped[str | None] = mapped_column(UID, index=True)
-    """Of the open commitment request."""
+    """Of the commitment request last made."""
     requested_s: Mapped[float | None] = mapped_column(Float)
 
     __table_args__ = (UniqueConstraint("sop_instance_uid", "destination"),)
+
+
+class CommitmentRequestRow(Base):
+    """One result in one commitment request of ours; kept, so that a report that comes late is understood."""
+
+    __tablename__ = "commitment_requests"
+
+    transaction_uid: Mapped[str] = mapped_column(UID, primary_key=True)
+    delivery_key: Mapped[int] = mapped_column(
+        ForeignKey("deliveries.delivery_key", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    requested_s: Mapped[float] = mapped_column(Float)
+    taken: Mapped[bool] = mapped_column(Boolean, default=False)
+    """The destination answered that it will report; until then the request may never have left."""
 
 
 class CommitmentDutyRow(Base):

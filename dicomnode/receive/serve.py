@@ -8,7 +8,7 @@ from pydicom import Dataset
 
 from dicomnode.audit import AuditTrail
 from dicomnode.config.tables import Config
-from dicomnode.deliver.commitment import on_event_report
+from dicomnode.deliver.reports import on_event_report
 from dicomnode.index.database import Index
 from dicomnode.receive.intake import Intake, Limits
 from dicomnode.receive.refusals import Refusals

@@ -1,7 +1,8 @@
 """The dicomnode command, made to kill itself with SIGKILL at named points, each once.
 
 CRASH_POINTS names them: "before:NAME", "inside:NAME" (all of the step's effects are there, its record is not) or
-"after:NAME" of a durable step, and "row:record" (the file is in place, its index row is not) in the receiver.
+"after:NAME" of a durable step, "row:record" (the file is in place, its index row is not) in the receiver, and
+"before:request" (the index says that commitment was asked for, and it was not) or "after:request" in the engine.
 CRASH_FOLDER keeps which of them have happened; a file "poison" in it names a run that kills whoever analyses it.
 """
 
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dicomnode import durable
+from dicomnode.deliver import commitment
 from dicomnode.index.group_commit import Recorder
 
 POINTS = frozenset(os.environ["CRASH_POINTS"].split(","))
@@ -72,9 +74,21 @@ def crashing_record(record: Callable[..., Any]) -> Callable[..., Any]:
     return recorded
 
 
+def crashing_request(request: Callable[..., Any]) -> Callable[..., Any]:
+    """The N-ACTION that asks for commitment."""
+
+    def requested(*args: Any, **kwargs: Any) -> None:
+        die_once("before:request")
+        request(*args, **kwargs)
+        die_once("after:request")
+
+    return requested
+
+
 if __name__ == "__main__":
     durable.step = crashing_step(durable.step)  # type: ignore[assignment]
     Recorder.record = crashing_record(Recorder.record)  # type: ignore[method-assign]
+    commitment._ask = crashing_request(commitment._ask)
     from dicomnode.cli.app import main
 
     main()

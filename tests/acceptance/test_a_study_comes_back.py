@@ -95,6 +95,9 @@ def test_a_study_survives_a_kill_inside_every_step_and_comes_back_once(pair: Ben
         "inside:report",
         "inside:send",
         "after:send",
+        "before:request",
+        "after:request",
+        "inside:ask_commitment",
     )
     happened = tmp_path / "happened"
     happened.mkdir()
@@ -106,6 +109,7 @@ def test_a_study_survives_a_kill_inside_every_step_and_comes_back_once(pair: Ben
         pair.wait_until_done()
 
     assert {path.name for path in happened.iterdir()} == set(points)
+    assert {row.status for row in pair.node.rows(DeliveryRow)} == {DeliveryStatus.COMMITTED}
     study = study_uid(crop)
     assert pair.results() == {(study, "SEG"): 1, (study, "SR"): 1}
     assert len(pair.node.rows(ResultRow)) == 2

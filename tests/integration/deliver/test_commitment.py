@@ -6,14 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pydicom import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel
 
-from dicomnode.deliver.commitment import on_event_report, overdue, request_commitment, unasked
+from dicomnode.deliver.commitment import _open_transaction as open_transaction
+from dicomnode.deliver.commitment import overdue, request_commitment, unasked
 from dicomnode.deliver.ledger import delivery
 from dicomnode.deliver.outbox import post
+from dicomnode.deliver.reports import on_event_report
 from dicomnode.deliver.send import Sender, send, send_many
-from dicomnode.deliver.status import close_runs
+from dicomnode.deliver.status import close_runs, held_up
 from dicomnode.index.database import Index
 from dicomnode.index.schema import DeliveryRow, RunRow
 from dicomnode.peers.faults import BusyPeer, Failed, NoAnswer, NotAccepted
@@ -190,3 +193,43 @@ def test_results_that_were_just_asked_for_are_not_asked_for_twice(tmp_path: Path
 
     assert pacs.asked == [[results[0].sop_instance_uid], [results[1].sop_instance_uid]]
     assert statuses(index, results) == [DeliveryStatus.COMMITTED] * 2
+
+
+def test_a_request_that_we_were_killed_over_is_made_again_soon_and_either_report_commits(
+    tmp_path: Path, index: Index
+) -> None:
+    pacs = Pacs()
+    with peer(pacs, timeout_s=5) as remote:
+        results = sent(index, tmp_path, remote)
+        lost = open_transaction(index, remote, results, "2.25.1")  # killed before it left: its row alone is there
+
+        with index.snapshot() as session:
+            assert overdue(session, remote, time.time() + 14) == ()
+            assert len(overdue(session, remote, time.time() + 16)) == len(lost) == 2
+    information = Dataset()
+    information.TransactionUID = "2.25.1"
+    information.ReferencedSOPSequence = [referenced(result) for result in results]
+
+    assert on_event_report(index, information) == 0x0000
+    assert statuses(index, results) == [DeliveryStatus.COMMITTED] * 2
+
+
+def test_a_destination_that_never_reports_is_named_with_what_to_look_at(tmp_path: Path, index: Index) -> None:
+    pacs = Pacs(reports=False)
+    with peer(pacs, commitment_wait_s=0.01) as remote:
+        results = sent(index, tmp_path, remote)
+        for _ in range(2):
+            request_commitment(index, remote, results, hold_s=0.0)
+            time.sleep(0.05)
+
+    assert len(pacs.asked) == 2
+    with index.snapshot() as session:
+        (held,) = held_up(session, time.time())
+    assert str(held).startswith("2 result(s) wait for pacs")
+    assert "never reported that it keeps them: does it know our AE title" in str(held)
+
+
+def referenced(result: Result) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = result.sop_class_uid, result.sop_instance_uid
+    return item

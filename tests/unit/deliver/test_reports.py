@@ -4,13 +4,13 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from dicomnode.deliver.commitment import UNKNOWN_TRANSACTION, ReportOutcome, record_report
 from dicomnode.deliver.ledger import delivery, note_stored, park
 from dicomnode.deliver.outbox import post
+from dicomnode.deliver.reports import UNKNOWN_TRANSACTION, ReportOutcome, record_report
 from dicomnode.index.database import Index
-from dicomnode.index.schema import DeliveryRow, ResultRow
+from dicomnode.index.schema import CommitmentRequestRow, DeliveryRow, ResultRow
 from dicomnode.values import DeliveryStatus, Role
 from tests.phantom import uid
 from tests.results_made import RUN, mask, outbox_object, report
@@ -29,8 +29,11 @@ def waiting(tmp_path: Path, index: Index) -> Index:
 
 
 def ask(index: Index, transaction_uid: str = TRANSACTION) -> None:
+    now_s = time.time()
     with index.transaction() as session:
-        session.execute(update(DeliveryRow).values(transaction_uid=transaction_uid, requested_s=1.0))
+        session.execute(update(DeliveryRow).values(transaction_uid=transaction_uid, requested_s=now_s))
+        for key in session.scalars(select(DeliveryRow.delivery_key)).all():
+            session.add(CommitmentRequestRow(transaction_uid=transaction_uid, delivery_key=key, requested_s=now_s))
 
 
 def status(index: Index, sop_instance_uid: str) -> str:
@@ -102,3 +105,27 @@ def test_a_result_that_is_never_committed_is_sent_ever_less_often_and_given_up_a
 
     assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
     assert record_report(waiting, "2.25.10", [], {SR: 0x0112}).parked == (SR,)
+
+
+def test_a_late_report_to_a_request_that_was_repeated_since_commits(waiting: Index) -> None:
+    ask(waiting, "2.25.78")
+
+    assert record_report(waiting, TRANSACTION, [SEG, SR], {}) == ReportOutcome(0, (SEG, SR))
+    assert record_report(waiting, "2.25.78", [SEG, SR], {}) == ReportOutcome(0)
+
+
+def test_a_late_failure_waits_for_the_answer_to_the_request_that_was_made_since(waiting: Index) -> None:
+    ask(waiting, "2.25.78")
+
+    assert record_report(waiting, TRANSACTION, [], {SR: 0x0112}) == ReportOutcome(0)
+    assert status(waiting, SR) == DeliveryStatus.SENT
+    assert record_report(waiting, "2.25.78", [], {SR: 0x0112}).queued == (SR,)
+
+
+def test_an_old_commitment_says_nothing_of_a_result_that_had_to_be_sent_again(waiting: Index) -> None:
+    ask(waiting, "2.25.78")
+    record_report(waiting, "2.25.78", [], {SR: 0x0112})
+    note_stored(waiting, SR, "pacs", DeliveryStatus.SENT, "")
+
+    assert record_report(waiting, TRANSACTION, [SR], {}) == ReportOutcome(0)
+    assert status(waiting, SR) == DeliveryStatus.SENT

@@ -34,7 +34,7 @@ def test_results_that_a_destination_does_not_take_are_told_with_its_answer(tmp_p
     for sop_instance_uid in (SEG, SR):
         note_failure(index, sop_instance_uid, "pacs", "connection refused")
     assert seen(index) == (HeldUp("pacs", results=2, oldest_s=60.0, reason="connection refused"),)
-    assert str(seen(index)[0]) == "2 result(s) wait for pacs, the oldest 60 s: connection refused"
+    assert str(seen(index)[0]) == "2 result(s) wait for pacs, the oldest for 60 seconds: connection refused"
 
 
 def test_what_is_stored_or_waits_for_a_person_is_not_held_up(tmp_path: Path, index: Index) -> None:
