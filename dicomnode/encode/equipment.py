@@ -100,6 +100,11 @@ def algorithm_sequence(context: Context) -> AlgorithmIdentificationSequence:
 
 def observer(context: Context) -> ObservationContext:
     """The observer is a device: this version of this model (TID 1001, TID 1004)."""
+    return ObservationContext(observer_device_context=device_observer(context))
+
+
+def device_observer(context: Context) -> ObserverContext:
+    """The model version as an observer (TID 1004)."""
     model = context.run.model
     attributes = DeviceObserverIdentifyingAttributes(
         uid=model.device_uid,
@@ -108,11 +113,7 @@ def observer(context: Context) -> ObservationContext:
         model_name=model.name,
         serial_number=model.digest[:16],
     )
-    return ObservationContext(
-        observer_device_context=ObserverContext(
-            observer_type=codes.DCM.Device, observer_identifying_attributes=attributes
-        )
-    )
+    return ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=attributes)
 
 
 def settle(dataset: Dataset, context: Context) -> None:

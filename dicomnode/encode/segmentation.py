@@ -3,7 +3,6 @@
 from collections import Counter
 
 import numpy as np
-from highdicom import PixelMeasuresSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
 from highdicom.seg import Segmentation as SegmentationObject
@@ -14,9 +13,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 from dicomnode.encode.concepts import coded
 from dicomnode.encode.context import Context
 from dicomnode.encode.equipment import algorithm_sequence, identity, settle
+from dicomnode.encode.grid import pixel_measures, settle_dimensions
 from dicomnode.encode.regions import Region, Regions
-from dicomnode.encode.source import slice_gap_mm
-from dicomnode.encode.uids import derived_uid
 from dicomnode.errors import SeriesRefused
 from dicomnode.values import Role, Volume
 
@@ -32,7 +30,7 @@ def segmentation(context: Context, volume: Volume, labels: NDArray[np.uint8], re
 
     Source: PS3.3 A.51, C.8.20.
     """
-    numbered, measures = np.zeros(256, np.uint8), _measures(context, volume)
+    numbered, measures = np.zeros(256, np.uint8), pixel_measures(context, volume)
     for region in regions.found:
         numbered[region.structure.segment.index] = region.number
     seg: Dataset = SegmentationObject(
@@ -50,7 +48,7 @@ def segmentation(context: Context, volume: Volume, labels: NDArray[np.uint8], re
     seg.ContentCreatorName = ""  # type 2; no person made it
     settle(seg, context)
     seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = measures  # highdicom makes the gap of one slice 1 mm
-    _settle_dimensions(seg, context)
+    settle_dimensions(seg, context, Role.SEG)
     return seg
 
 
@@ -90,28 +88,3 @@ def _described(context: Context, region: Region) -> SegmentDescription:
         modifier = coded(segment.laterality)
         description.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [modifier]
     return description
-
-
-def _measures(context: Context, volume: Volume) -> PixelMeasuresSequence:
-    """Spacing of the grid itself, and the source's slice thickness."""
-    row_mm, column_mm = (float(np.linalg.norm(volume.affine_lps[:3, axis])) for axis in (1, 0))
-    gap_mm = slice_gap_mm(volume)
-    return PixelMeasuresSequence(
-        pixel_spacing=(row_mm, column_mm),
-        slice_thickness=_thickness_mm(context.source) or gap_mm,
-        spacing_between_slices=gap_mm,
-    )
-
-
-def _thickness_mm(source: Dataset) -> float:
-    """Slice Thickness of a single-frame or enhanced image, 0 where it has none."""
-    shared = source.get("SharedFunctionalGroupsSequence")
-    holder = shared[0].get("PixelMeasuresSequence", [Dataset()])[0] if shared else source
-    return float(holder.get("SliceThickness") or 0.0)
-
-
-def _settle_dimensions(seg: Dataset, context: Context) -> None:
-    """Give the dimension organization, for which highdicom draws a random UID, one that follows from the run."""
-    uid = derived_uid("dimensions", context.run.run_key, root=context.node.uid_root)
-    for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
-        item.DimensionOrganizationUID = uid

@@ -5,6 +5,7 @@ copies the source's Specific Character Set and refuses multi-valued ones that be
 Korean sites) and "ISO_IR 6"; and it reads type 2 attributes that real scanners leave out.
 """
 
+import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,13 @@ def sources_of(paths: Iterable[Path], gap_mm: float = 1.0) -> Sources:
     patient_name = str(normalised(first, gap_mm).PatientName or "")
     first.PatientName = ""
     return Sources((first, *others), patient_name)
+
+
+def leading(image: Dataset, gap_mm: float = 1.0) -> Dataset:
+    """A header of any slice, made fit to be the first that highdicom is given: normalised, without the name."""
+    first = normalised(copy.deepcopy(image), gap_mm)
+    first.PatientName = ""
+    return first
 
 
 def header(path: Path) -> Dataset:
