@@ -200,6 +200,8 @@ class DicomToml(Table):
     uncertainty: Uncertainty = Uncertainty()
     saliency: Saliency = Saliency()
     tune: Tune = Tune()
+    translations: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """For a language (de, ja): what is said here in English, and the same in that language, for the reader."""
 
     @model_validator(mode="after")
     def require_outputs(self) -> Self:

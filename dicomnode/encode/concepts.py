@@ -4,6 +4,7 @@ from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import CodedConcept
 
 from dicomnode.bundles.dicom_toml import Code
+from dicomnode.encode.language import NAMES
 
 SCHEME = "99DICOMNODE"
 
@@ -30,7 +31,12 @@ def _ucum(value: str, meaning: str) -> CodedConcept:
     return CodedConcept(value=value, scheme_designator="UCUM", meaning=meaning)
 
 
-ENGLISH = CodedConcept(value="en", scheme_designator="RFC5646", meaning="English")
+LANGUAGES = {
+    language: CodedConcept(value=language, scheme_designator="RFC5646", meaning=name)
+    for language, name in NAMES.items()
+}
+"""What a report, or a sentence of it, is written in (CID 5000 is extensible)."""
+LANGUAGE_OF_ITEM = _dcm("121049", "Language of Content Item and Descendants")
 
 MEASUREMENT_REPORT = _dcm("126000", "Imaging Measurement Report")
 """Title where there are contours: viewers jump to them (CID 7021)."""

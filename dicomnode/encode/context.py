@@ -1,5 +1,6 @@
 """What every object of one run shares."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -9,6 +10,7 @@ from pydicom import Dataset, dcmwrite
 
 from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.config.tables import Node
+from dicomnode.encode import language
 from dicomnode.encode.source import Sources
 from dicomnode.values import Instance, Role, Run
 
@@ -35,6 +37,31 @@ class Context:
     def description(self) -> str:
         """Series Description of every result (LO: at most 64 characters)."""
         return f"AI result, not verified: {self.rules.model.title}"[:64]
+
+    def say(self, words: str, **facts: object) -> str:
+        """A sentence of ours, written here in English with placeholders, in the site's language."""
+        return language.said(self.node.language, words, **facts)
+
+    def number(self, value: float, digits: int = 0) -> str:
+        """A number as the site's readers write it."""
+        return language.number(self.node.language, value, digits)
+
+    def hear(self, words: str) -> str:
+        """What dicom.toml or another room says in English, in the site's language where that is known."""
+        told = self.heard(words)
+        return words if told is None else told
+
+    def heard(self, words: str) -> str | None:
+        """The same; None where it is known in English alone."""
+        return language.heard(self.node.language, words, self.rules.translations.get(self.node.language))
+
+    def joined(self, sentences: Iterable[str]) -> str:
+        """Sentences one after the other."""
+        return language.joined(self.node.language, sentences)
+
+    def listed(self, names: Iterable[str]) -> str:
+        """Names one after the other."""
+        return language.listed(self.node.language, names)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def encode_results(  # noqa: PLR0913 (each is another room's value)
     sources = sources_of((frame.path for frame in volume.frames), slice_gap_mm(volume))
     context = Context(run, rules, node, made_at, sources, instances_read(series, volume))
     told = _told(context, volume, prediction)
-    told = replace(told, content=with_circumstances(told.content, volume, prediction))
+    told = replace(told, content=with_circumstances(context, told.content, volume, prediction))
     return tuple(_made(told, objects))
 
 

@@ -17,6 +17,7 @@ ALLOWED = {
     ("NUM", "HAS CONCEPT MOD"): {"CODE", "TEXT"},
     ("NUM", "HAS PROPERTIES"): {"NUM"},
     ("CODE", "HAS CONCEPT MOD"): {"CODE"},
+    ("TEXT", "HAS CONCEPT MOD"): {"CODE"},
     ("SCOORD", "SELECTED FROM"): {"IMAGE"},
 }
 """Relationships that our reports use, all allowed by PS3.3 Table A.35.13-2."""

@@ -19,10 +19,13 @@ from dicomnode.encode.concepts import coded
 from dicomnode.encode.context import Context
 from dicomnode.encode.equipment import algorithm
 from dicomnode.encode.report.document import Content, code_item
-from dicomnode.encode.report.words import NOT_VERIFIED, domain_concept, examined
+from dicomnode.encode.report.words import NOT_VERIFIED, NOTHING_FOUND, domain_concept, examined
 from dicomnode.encode.tracking import finding_tracking
 from dicomnode.values import Classification, DomainAnswer, FindingScore
 
+NO_PROBABILITY = "No probability is given, because the image lies outside the domain the model was evaluated on."
+SUSPECTED = "{name}: suspected, probability {probability} %, at or above the decision threshold of {threshold} %."
+NOT_SUSPECTED = "{name}: not suspected, probability {probability} %, below the decision threshold of {threshold} %."
 ONE_DEVIATION = (
     "The uncertainty of a probability is one standard deviation over repeated readings of the image by the model"
 )
@@ -34,9 +37,9 @@ def classification_content(context: Context, answer: Classification, domain: Dom
     return Content(
         title=concepts.AI_RESULT,
         groups=[_group(context, score, domain) for score in scores],
-        summary=" ".join([NOT_VERIFIED, *_sentences(context, scores, domain), examined(context)]),
+        summary=context.joined([context.say(NOT_VERIFIED), *_sentences(context, scores, domain), examined(context)]),
         codes=(code_item(concepts.ANALYSES, concepts.SUCCEEDED),),
-        comments=tuple(_remarks(scores)),
+        comments=tuple(context.say(words) for words in _remarks(scores)),
     )
 
 
@@ -87,26 +90,26 @@ def _evaluations(score: FindingScore, domain: DomainAnswer) -> Iterator[Qualitat
 
 def _sentences(context: Context, scores: tuple[FindingScore, ...], domain: DomainAnswer) -> Iterator[str]:
     if not domain.inside and not domain.overridden:
-        yield "No probability is given, because the image lies outside the domain the model was evaluated on."
+        yield context.say(NO_PROBABILITY)
         return
     if not domain.inside:
-        yield "Research use only."
+        yield context.say("Research use only.")
     if scores and not any(score.positive for score in scores):
-        yield "Nothing found."
+        yield context.say(NOTHING_FOUND)
     for score in scores:
-        yield _sentence(finding_of(context, score), score)
+        yield _sentence(context, finding_of(context, score), score)
 
 
-def _sentence(finding: Finding, score: FindingScore) -> str:
-    name = finding.concept.meaning
+def _sentence(context: Context, finding: Finding, score: FindingScore) -> str:
+    name = context.hear(finding.concept.meaning)
     if score.probability is None:
-        return f"{name}: not assessed."
-    spread = "" if score.uncertainty is None else f" ± {100 * score.uncertainty:.0f}"
-    side = "at or above" if score.positive else "below"
-    return (
-        f"{name}: {'suspected' if score.positive else 'not suspected'}, "
-        f"probability {100 * score.probability:.0f}{spread} %, {side} the decision threshold of "
-        f"{100 * finding.threshold:.0f} %."
+        return context.say("{name}: not assessed.", name=name)
+    spread = "" if score.uncertainty is None else f" ± {context.number(100 * score.uncertainty)}"
+    return context.say(
+        SUSPECTED if score.positive else NOT_SUSPECTED,
+        name=name,
+        probability=context.number(100 * score.probability) + spread,
+        threshold=context.number(100 * finding.threshold),
     )
 
 

@@ -19,9 +19,18 @@ from pydicom.sequence import Sequence as Items
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dicomnode.encode.concepts import COMMENT, ENGLISH, INTENDED_USE, QUALITATIVE_EVALUATIONS, SUMMARY, coded
+from dicomnode.encode.concepts import (
+    COMMENT,
+    INTENDED_USE,
+    LANGUAGE_OF_ITEM,
+    LANGUAGES,
+    QUALITATIVE_EVALUATIONS,
+    SUMMARY,
+    coded,
+)
 from dicomnode.encode.context import Context
 from dicomnode.encode.equipment import identity, observer, settle
+from dicomnode.encode.language import ENGLISH, sentence
 from dicomnode.encode.report.library import evidence_of, image_library
 from dicomnode.values import Predecessor, Role
 
@@ -41,6 +50,8 @@ class Content:
     """Qualitative evaluations of the analysis as a whole."""
     texts: tuple[TextContentItem, ...] = ()
     comments: tuple[str, ...] = ()
+    notes: tuple[TextContentItem, ...] = ()
+    """What other rooms remarked, after the comments."""
     objects: tuple[Dataset, ...] = ()
     """Further evidence: our own SEG."""
 
@@ -52,7 +63,7 @@ def structured_report(context: Context, content: Content) -> Dataset:
         procedure_reported=coded(context.rules.model.procedure),
         imaging_measurements=content.groups,
         title=content.title,
-        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(ENGLISH),
+        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(LANGUAGES[context.node.language]),
     )
     report[0].ContentSequence.append(_evaluations(context, content))
     document: Dataset = Comprehensive3DSR(
@@ -73,6 +84,16 @@ def structured_report(context: Context, content: Content) -> Dataset:
 def text_item(name: CodedConcept, words: str) -> TextContentItem:
     """A sentence of the report."""
     return TextContentItem(name=name, value=words, relationship_type=CONTAINS)
+
+
+def told_item(context: Context, name: CodedConcept, words: str) -> TextContentItem:
+    """A sentence that dicom.toml or another room gives; one that is known in English alone says so in its language."""
+    told = context.heard(words)
+    item = text_item(name, sentence(words if told is None else told))
+    if told is None:
+        english = CodeContentItem(LANGUAGE_OF_ITEM, LANGUAGES[ENGLISH], RelationshipTypeValues.HAS_CONCEPT_MOD)
+        item.ContentSequence = ContentSequence([english])
+    return item
 
 
 def code_item(name: CodedConcept, value: CodedConcept) -> CodeContentItem:
@@ -96,17 +117,13 @@ def _evaluations(context: Context, content: Content) -> ContainerContentItem:
             text_item(SUMMARY, content.summary),
             *content.codes,
             *content.texts,
-            *(text_item(COMMENT, sentence(words)) for words in (*content.comments, *model.statements)),
-            text_item(INTENDED_USE, sentence(model.intended_use)),
+            *(text_item(COMMENT, sentence(words)) for words in content.comments),
+            *content.notes,
+            *(told_item(context, COMMENT, words) for words in model.statements),
+            told_item(context, INTENDED_USE, model.intended_use),
         ]
     )
     return container
-
-
-def sentence(words: str) -> str:
-    """The words with a capital first and a full stop last."""
-    words = words.strip()
-    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
 
 
 def _predecessors(context: Context) -> list[Dataset]:

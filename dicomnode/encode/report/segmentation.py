@@ -10,13 +10,14 @@ from dicomnode.encode.context import Context
 from dicomnode.encode.regions import Regions
 from dicomnode.encode.report.document import Content, code_item
 from dicomnode.encode.report.segments import planar_group, sizes_in_words, unseen_group, volumetric_group
-from dicomnode.encode.report.words import NOT_VERIFIED, examined
+from dicomnode.encode.report.words import NOT_VERIFIED, NOTHING_FOUND, examined
 from dicomnode.encode.tracking import Structure
 from dicomnode.values import Segmentation, Volume
 
 OUTLINE_UNCERTAINTY = (
     "The uncertainty of an outline is the model's own, averaged over the structure: 0 is sure, 1 is unsure"
 )
+NO_VOLUME = "No volume is given, because the images lie outside the domain the model was evaluated on."
 LARGEST_SLICE = "Each structure is outlined on the slice where it is largest"
 
 
@@ -28,9 +29,9 @@ def segmentation_content(context: Context, volume: Volume, answer: Segmentation,
     return Content(
         title=concepts.MEASUREMENT_REPORT if regions.found else concepts.AI_RESULT,
         groups=[*outlines, *missing],
-        summary=" ".join(_summary(context, volume, regions)),
+        summary=context.joined(_summary(context, volume, regions)),
         codes=(code_item(concepts.ANALYSES, concepts.SUCCEEDED),),
-        comments=tuple(_remarks(regions, answer)),
+        comments=tuple(context.say(words) for words in _remarks(regions, answer)),
     )
 
 
@@ -48,18 +49,15 @@ def outside_content(context: Context, structures: Sequence[Structure]) -> Conten
     return Content(
         title=concepts.AI_RESULT,
         groups=[unseen_group(context, structure, outside) for structure in structures],
-        summary=(
-            f"{NOT_VERIFIED} No volume is given, because the images lie outside the domain the model was evaluated on. "
-            f"{examined(context)}"
-        ),
+        summary=context.joined([context.say(NOT_VERIFIED), context.say(NO_VOLUME), examined(context)]),
     )
 
 
 def _summary(context: Context, volume: Volume, regions: Regions) -> Iterator[str]:
-    yield NOT_VERIFIED
+    yield context.say(NOT_VERIFIED)
     if not regions.found:
-        yield "Nothing found."
-    yield from sizes_in_words(regions, volume)
+        yield context.say(NOTHING_FOUND)
+    yield from sizes_in_words(context, regions, volume)
     yield examined(context)
 
 

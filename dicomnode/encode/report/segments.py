@@ -32,6 +32,10 @@ from dicomnode.encode.regions import Region, Regions
 from dicomnode.encode.tracking import Structure
 from dicomnode.values import Frame, Volume
 
+SIZE = "{name}: volume {volume} ml, largest diameter {diameter} mm."
+SIZE_UNKNOWN = "{name}: outlined; its size is not known."
+NOT_FOUND = "Looked for and not found: {names}."
+
 
 def volumetric_group(context: Context, region: Region, seg: Dataset, uncertainty: float | None) -> ContentSequence:
     """Volume and extent of one segment, by reference to the SEG (TID 1411)."""
@@ -110,11 +114,15 @@ def _image_of(frame: Frame) -> SourceImageForRegion:
     return SourceImageForRegion(frame.sop_class_uid, frame.sop_instance_uid, numbers)
 
 
-def sizes_in_words(regions: Regions, volume: Volume) -> Iterator[str]:
+def sizes_in_words(context: Context, regions: Regions, volume: Volume) -> Iterator[str]:
     """A sentence for each structure found, and one for those that were not."""
     for region in regions.found:
-        name = region.structure.tracking.identifier
-        size = f"volume {region.volume_ml:.2f} ml, largest diameter {region.extent_mm:.0f} mm"
-        yield f"{name}: {size if volume.has_geometry else 'outlined; its size is not known'}."
+        facts = {
+            "name": context.hear(region.structure.tracking.identifier),
+            "volume": context.number(region.volume_ml, 2),
+            "diameter": context.number(region.extent_mm),
+        }
+        yield context.say(SIZE if volume.has_geometry else SIZE_UNKNOWN, **facts)
     if regions.absent:
-        yield f"Looked for and not found: {', '.join(s.tracking.identifier for s in regions.absent)}."
+        names = context.listed(context.hear(s.tracking.identifier) for s in regions.absent)
+        yield context.say(NOT_FOUND, names=names)

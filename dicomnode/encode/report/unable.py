@@ -1,6 +1,5 @@
 """Report that there is no result: what was looked at, and why it could not be analysed."""
 
-from collections.abc import Sequence
 from itertools import groupby
 
 from highdicom.sr import (
@@ -14,7 +13,8 @@ from highdicom.sr import (
 from dicomnode.encode import concepts
 from dicomnode.encode.context import Context
 from dicomnode.encode.equipment import algorithm
-from dicomnode.encode.report.document import Content, code_item, sentence, text_item
+from dicomnode.encode.language import sentence
+from dicomnode.encode.report.document import Content, code_item, told_item
 from dicomnode.encode.report.words import series_words
 from dicomnode.encode.tracking import report_tracking
 from dicomnode.errors import (
@@ -25,8 +25,8 @@ from dicomnode.errors import (
     SeriesRefused,
     Transient,
 )
-from dicomnode.values import Instance
 
+COULD_NOT = "Could not analyse: {reason} There is no AI result for this study."
 NOT_POSSIBLE = concepts.ours("NOT_POSSIBLE", "Analysis not possible")
 NO_SERIES = concepts.ours("NO_SERIES", "No suitable image series")
 
@@ -48,22 +48,22 @@ def reason_code(family: str, *, has_series: bool) -> CodedConcept:
 
 def unable_content(context: Context, reason: str, code: CodedConcept) -> Content:
     """What the SR of an analysis that could not be made says."""
-    words = sentence(reason)
+    told = sentence(context.hear(reason))
     return Content(
         title=concepts.AI_RESULT,
         groups=[_group(context, code)],
-        summary=f"Could not analyse: {words} There is no AI result for this study.",
+        summary=context.say(COULD_NOT, reason=told),
         codes=(code_item(concepts.ANALYSES, concepts.FAILED), code_item(concepts.REASON, code)),
-        texts=(text_item(concepts.REASON, words),),
-        comments=(looked_at(context.instances),),
+        texts=(told_item(context, concepts.REASON, reason),),
+        comments=(looked_at(context),),
     )
 
 
-def looked_at(instances: Sequence[Instance]) -> str:
+def looked_at(context: Context) -> str:
     """The series of a study in words, one after the other."""
-    ordered = sorted(instances, key=lambda instance: instance.series_uid)
-    series = [series_words(images) for _, images in groupby(ordered, key=lambda instance: instance.series_uid)]
-    return f"Looked at: {'; '.join(series)}"
+    ordered = sorted(context.instances, key=lambda instance: instance.series_uid)
+    series = [series_words(context, images) for _, images in groupby(ordered, key=lambda instance: instance.series_uid)]
+    return context.say("Looked at: {series}", series="; ".join(series))
 
 
 def _group(context: Context, code: CodedConcept) -> ContentSequence:
