@@ -9,7 +9,7 @@ each line below is a durable step: done once, whatever crashes.
 """
 
 from dicomnode import durable
-from dicomnode.durable import Job, Queue, Refused
+from dicomnode.durable import POLL_S, Job, Queue, Refused
 from dicomnode.stages import Stages
 from dicomnode.values import QUEUE_PRIORITY, Priority
 
@@ -19,7 +19,9 @@ STAT_AT_ONCE = 4
 GPU = Queue("gpu", 1)
 GPU_STAT = Queue("gpu.stat", 1)
 """Served by a process of its own where [infer] stat_process is set."""
-CHORES = Queue("chores", 2)
+SELDOM_S = 1.0
+"""Between two looks at a queue where nobody waits for an answer."""
+CHORES = Queue("chores", 2, SELDOM_S)
 SENDING_AT_ONCE = 2
 CRASHES = 3
 """A run that kills its process so often is parked, alone."""
@@ -28,14 +30,14 @@ TOLD_TO_THE_READER = ("SeriesRefused", "ModelFault", "Transient")
 """What kept a study from being analysed is reported to the radiologist; a matter of IT's alone is not."""
 
 
-def model_queue(model: str, at_once: int = AT_ONCE) -> Queue:
+def model_queue(model: str, at_once: int = AT_ONCE, poll_s: float = POLL_S) -> Queue:
     """The queue of one model's runs: how many are under way at once."""
-    return Queue(f"model.{model}", at_once)
+    return Queue(f"model.{model}", at_once, poll_s)
 
 
-def stat_queue(model: str) -> Queue:
+def stat_queue(model: str, poll_s: float = POLL_S) -> Queue:
     """The queue of one model's STAT runs: they never wait for a place among runs that wait for the device."""
-    return Queue(f"model.{model}.stat", STAT_AT_ONCE)
+    return Queue(f"model.{model}.stat", STAT_AT_ONCE, poll_s)
 
 
 def send_queue(destination: str) -> Queue:

@@ -84,6 +84,8 @@ class Stages:
     device: Device | None = None
     """None in the engine, which never analyses."""
     chores: dict[str, Callable[[str], None]] = field(default_factory=dict)
+    told: Callable[[], None] = lambda: None
+    """Called when a run's results wait in the outbox: the engine need not find out by itself."""
 
     def begin(self, run_key: str) -> Start | None:
         """Take the run up; None where it was cancelled or has ended."""
@@ -124,6 +126,7 @@ class Stages:
         reason = f"could not analyse: {analysed['reason']}" if analysed else ""
         with self.index.transaction() as session:
             note_posted(session, run_key, parked=bool(analysed), reason=reason)
+        self.told()
         self._took(run_key, {"encode": time.monotonic() - began_s})
         log.info("run.posted", run=run_key[:12], attempt=attempt, results=len(outgoing))
         return len(outgoing)

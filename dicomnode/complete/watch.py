@@ -29,8 +29,19 @@ ASK_AFTER_S = 0.2
 class Watch:
     """Looks at the index at each tick; queries to the PACS run beside it and never hold it up."""
 
-    def __init__(self, index: Index, settings: Complete, *, count: Count, needed: Needed) -> None:
-        self._index, self._settings, self._count, self._needed = index, settings, count, needed
+    def __init__(
+        self, index: Index, settings: Complete, *, count: Count, needed: Needed, told: Callable[[], None] = lambda: None
+    ) -> None:
+        """A watch over an index.
+
+        Args:
+            index: what has arrived.
+            settings: when it is complete.
+            count: asks the PACS.
+            needed: what a study's routes need.
+            told: called when the PACS has answered: a tick would take a study further.
+        """
+        self._index, self._settings, self._count, self._needed, self._told = index, settings, count, needed, told
         self._pool = ThreadPoolExecutor(4, "count")
         self._asked: dict[int, Future[Counts]] = {}
         self._asked_s: dict[int, float] = {}
@@ -68,7 +79,8 @@ class Watch:
         rested = now_s - asked_s >= again_s or settled(study) or asked_s < study.last_received_s
         if rested and now_s - study.last_received_s >= ASK_AFTER_S and count_due(study, self._settings, now_s):
             self._asked_s[study.study_key] = now_s
-            self._asked[study.study_key] = self._pool.submit(self._count, study.study_uid)
+            answer = self._asked[study.study_key] = self._pool.submit(self._count, study.study_uid)
+            answer.add_done_callback(lambda _: self._told())
 
     def _weigh(self, study: Waiting, there: Counts, now_s: float) -> Ready:
         if there is None or self._asked_s[study.study_key] <= study.last_received_s:

@@ -1,3 +1,4 @@
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,16 @@ def test_equal_counts_twice_end_the_wait_early(index: Index) -> None:
     assert ticked(watch, ARRIVED_S + 1.0) == []
     assert ticked(watch, ARRIVED_S + 5.0) == []
     assert ticked(watch, ARRIVED_S + 6.5) == [(1, Ready.COUNTED)]
+    watch.close()
+
+
+def test_an_answer_of_the_pacs_is_told_at_once(index: Index) -> None:
+    told = threading.Event()
+    watch = Watch(index, SETTINGS, count=Pacs({SERIES_UID: 3}), needed=lambda _: None, told=told.set)
+
+    watch.tick(ARRIVED_S + 1.0)
+
+    assert told.wait(10.0)
     watch.close()
 
 

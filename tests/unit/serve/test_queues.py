@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dicomnode.config.load import load
-from dicomnode.journey import AT_ONCE, STAT_AT_ONCE, journey_job
+from dicomnode.journey import AT_ONCE, SELDOM_S, STAT_AT_ONCE, journey_job
 from dicomnode.serve.engine import engine_queues
 from dicomnode.values import Priority
 from tests.site_made import CONFIG
@@ -26,3 +26,15 @@ def test_a_model_has_a_queue_and_its_stat_studies_one_of_their_own(tmp_path: Pat
 
 def test_a_site_limits_how_many_runs_of_a_model_are_under_way_at_once(tmp_path: Path) -> None:
     assert at_once(tmp_path, "[models.bright]\nat_once = 2\n")["model.bright"] == 2
+
+
+def test_queues_where_nobody_waits_are_looked_at_seldom(tmp_path: Path) -> None:
+    (tmp_path / "models" / "unrouted").mkdir(parents=True)
+    (tmp_path / "models" / "unrouted" / "dicom.toml").touch()
+    (tmp_path / "models" / "bright").mkdir()
+    (tmp_path / "models" / "bright" / "dicom.toml").touch()
+    (tmp_path / "config.toml").write_text(CONFIG)
+    poll_s = {queue.name: queue.poll_s for queue in engine_queues(load(tmp_path / "config.toml"))}
+
+    assert {poll_s[name] for name in ("chores", "model.unrouted", "model.unrouted.stat")} <= {SELDOM_S, 2 * SELDOM_S}
+    assert all(poll_s[name] <= 0.1 for name in ("model.bright", "model.bright.stat", "send.pacs"))
