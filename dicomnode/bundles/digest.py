@@ -5,7 +5,9 @@ file counts, but for those that only speak to people or to training.
 """
 
 import hashlib
+import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from dicomnode.errors import ModelFault
@@ -15,6 +17,9 @@ NOT_COUNTED = (
     "configs/train*", "configs/multi_gpu*", "configs/evaluate*", "configs/split*", "configs/logging.conf",
 )  # fmt: skip
 """Globs, relative to the bundle. Hidden files and Python's caches are not counted either (nor are they read)."""
+
+FRESH_S = 2.0
+"""A file changed so lately is read whatever its times say."""
 
 
 def digest(bundle: Path) -> str:
@@ -27,15 +32,35 @@ def digest(bundle: Path) -> str:
         raise ModelFault(f"there is no bundle {bundle}")
     total = hashlib.sha256()
     for path in counted_files(bundle):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{path.relative_to(bundle).as_posix()}\0{content}\n".encode())
+        total.update(f"{path.relative_to(bundle).as_posix()}\0{content_digest(path)}\n".encode())
     return total.hexdigest()
 
 
 def counted_files(bundle: Path) -> tuple[Path, ...]:
     """The files that can change a result, in a fixed order."""
     return tuple(sorted(_counted(bundle), key=lambda path: path.relative_to(bundle).as_posix()))
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 of one file, hex; a file that nobody touched since this process last read it is not read again.
+
+    The change time, which no program can set, is part of what tells. A file changed a moment ago is always read: it
+    could change again within the same tick of the file system's clock.
+    """
+    found = path.stat()
+    if time.time() - found.st_ctime < FRESH_S:
+        return _read_digest(path)
+    return _remembered_digest(path, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+
+
+@lru_cache(maxsize=4096)
+def _remembered_digest(path: Path, _: tuple[int, ...]) -> str:
+    return _read_digest(path)
+
+
+def _read_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _counted(bundle: Path) -> Iterator[Path]:
