@@ -1,6 +1,7 @@
 """complete ─► choose: a study that is complete becomes runs, in one transaction of the index."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -9,10 +10,12 @@ from dicomnode.bundles.dicom_toml import load_dicom_toml
 from dicomnode.choose.routes import matching_routes, priority_of, required_series_missing
 from dicomnode.choose.series import choose_series
 from dicomnode.complete.ready import Ready
+from dicomnode.config.profiles import PRIOR
 from dicomnode.config.tables import Config, Route
 from dicomnode.encode.uids import ENCODER_VERSION
 from dicomnode.errors import Permanent
 from dicomnode.index.database import Index
+from dicomnode.index.priors import is_prior, waits_for_prior
 from dicomnode.index.runs import add_choices, add_run, mark_decided, patient_id_of, run_key
 from dicomnode.index.studies import load_study, study_digest
 from dicomnode.values import QUEUE_PRIORITY, Choice, ModelVersion, Priority, Run, Series, Study
@@ -41,6 +44,8 @@ def decide(index: Index, config: Config, study_key: int, ready: Ready) -> bool:
     with index.snapshot() as session:
         study = load_study(session, config.node.state, study_key)
         patient_id = patient_id_of(session, study_key)
+    if ready is not Ready.CAP and patient_id.strip() and _awaits_prior(index, config, study):
+        return False
     decision = _decision(index, config, study, patient_id, ready)
     if decision.state == "receiving":
         return False
@@ -52,6 +57,16 @@ def decide(index: Index, config: Config, study_key: int, ready: Ready) -> bool:
         mark_decided(session, study_key, decision.digest, decision.state, decision.reason)
     log.info("study.decided", study=study_key, because=ready, state=decision.state, runs=len(made))
     return True
+
+
+def _awaits_prior(index: Index, config: Config, study: Study) -> bool:
+    """Whether the prior study is still being fetched or analysed; it is asked for once."""
+    if not any(route.prior for route in matching_routes(study, config.routes)):
+        return False
+    with index.transaction() as session:
+        if is_prior(session, study.study_key):
+            return False
+        return waits_for_prior(session, study.study_key, config.complete.prior_wait_s, time.time())
 
 
 def _decision(index: Index, config: Config, study: Study, patient_id: str, ready: Ready) -> Decision:
@@ -72,6 +87,8 @@ def _decision(index: Index, config: Config, study: Study, patient_id: str, ready
 
 
 def _with_runs(index: Index, config: Config, study: Study, digest: str, routes: tuple[Route, ...]) -> Decision:
+    with index.snapshot() as session:
+        only_prior = is_prior(session, study.study_key)
     versions = {name: approved(index, config.infer.folder / name) for route in routes for name in route.models}
     choices = tuple(
         (route.name, choose_series(study, load_dicom_toml(versions[name].folder)))
@@ -80,24 +97,32 @@ def _with_runs(index: Index, config: Config, study: Study, digest: str, routes: 
     )
     runs: dict[str, tuple[Run, Series]] = {}
     for route, (_, choice) in zip((r for r in routes for _ in r.models), choices, strict=True):
-        for run, series in _runs_of(config, study, route, choice, versions):
+        viewers = _viewers(config, route, only_prior=only_prior)
+        for run, series in _runs_of(config, study, choice, versions[choice.model], viewers):
+            run = replace(run, priority=priority_of(study, route))
             runs[run.run_key] = (_joined(runs[run.run_key][0], run) if run.run_key in runs else run, series)
     reason = "" if routes else "no route takes this study"
     return Decision(study, digest, "decided", reason, choices, tuple(runs.values()))
 
 
+def _viewers(config: Config, route: Route, *, only_prior: bool) -> dict[str, tuple[str, ...]]:
+    """Destinations by viewer profile; a study fetched to compare another with is reported to the node alone."""
+    if only_prior:
+        return {PRIOR: ()}
+    profiles = sorted({config.peers[name].profile for name in route.destinations})
+    return {p: tuple(name for name in route.destinations if config.peers[name].profile == p) for p in profiles}
+
+
 def _runs_of(
-    config: Config, study: Study, route: Route, choice: Choice, versions: dict[str, ModelVersion]
+    config: Config, study: Study, choice: Choice, model: ModelVersion, viewers: dict[str, tuple[str, ...]]
 ) -> list[tuple[Run, Series]]:
     if choice.series is None:
         return []
-    model = versions[choice.model]
     found = []
-    for profile in sorted({config.peers[name].profile for name in route.destinations}):
+    for profile, there in viewers.items():
         viewer = "+".join((profile, *config.objects(profile), config.node.language))
         key = run_key(choice.series, study.study_uid, model.digest, ENCODER_VERSION, viewer)
-        there = tuple(name for name in route.destinations if config.peers[name].profile == profile)
-        found.append((Run(key, study, model, profile, priority_of(study, route), there), choice.series))
+        found.append((Run(key, study, model, profile, Priority.ROUTINE, there), choice.series))
     return found
 
 

@@ -24,6 +24,7 @@ from dicomnode.encode.uids import result_uid
 from dicomnode.errors import ConfigFault, DoorFault, NodeError, Permanent, Transient
 from dicomnode.handover import hand_over, handed_over
 from dicomnode.index.database import Index
+from dicomnode.index.priors import earlier_report, prior_failure
 from dicomnode.index.runs import begin, end, load_run, may_post, note_posted, paused_scopes, require_run
 from dicomnode.peers.remote import remote
 from dicomnode.summary import summary_of
@@ -220,7 +221,13 @@ class Stages:
             family, reason = analysed["family"], analysed["reason"]
             return could_not_analyse(run, series, reason, rules, node, made_at, family=family, objects=objects)
         volume, prediction = handed_over(node.state, run_key)
-        return encode_results(run, series, volume, prediction, rules, node, made_at, objects=objects)
+        with self.index.snapshot() as session:
+            earlier = earlier_report(session, node.state, run)
+            failure = prior_failure(session, run.study.study_key)
+        if failure:
+            notes = (*prediction.notes, f"the prior study could not be fetched, nothing is compared: {failure}")
+            prediction = replace(prediction, notes=notes)
+        return encode_results(run, series, volume, prediction, rules, node, made_at, objects=objects, earlier=earlier)
 
     def _require_valid(
         self, run: Run, series: Series, rules: DicomToml, objects: tuple[Encoded, ...], outgoing: list[OutboxObject]

@@ -181,6 +181,17 @@ class Predecessor:
 
 
 @dataclass(frozen=True)
+class EarlierReport:
+    """Our own report of an earlier study of the same patient."""
+
+    study_date: str
+    """YYYYMMDD."""
+    model_digest: str
+    path: Path
+    """The SR in the outbox."""
+
+
+@dataclass(frozen=True)
 class Frame:
     """The image that one slice (k) of a volume came from."""
 

@@ -16,11 +16,15 @@ OBJECTS = (
 )
 """What a profile may list, in the order in which a run makes them."""
 
+PRIOR = "prior"
+"""Of a study that was fetched to compare another one with: results for the node itself, sent nowhere."""
+
 PROFILES: dict[str, tuple[Role, ...]] = {
     "standard": (Role.SEG, Role.SR),
     "ohif": (Role.SEG, Role.SR_OHIF, Role.PMAP, Role.SC),
     "basic": (Role.KOS, Role.SC, Role.PDF),
     "full": (Role.SEG, Role.SR, Role.KOS, Role.GSPS, Role.SC, Role.PMAP, Role.PDF),
+    PRIOR: (Role.SEG, Role.SR),
 }
 """Built-in profiles.
 

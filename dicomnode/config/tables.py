@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from dicomnode.config.conditions import Table, When
-from dicomnode.config.profiles import OBJECTS, PROFILES
+from dicomnode.config.profiles import OBJECTS, PRIOR, PROFILES
 from dicomnode.values import Priority, Role
 
 
@@ -111,6 +111,8 @@ class Complete(Table):
     """A study that never gets quiet, or lacks a required series, waits no longer than this."""
     at_cap: Literal["run", "park"] = "run"
     """What then happens."""
+    prior_wait_s: PositiveFloat = 600.0
+    """A study waits no longer for its prior study to be fetched and analysed."""
 
 
 class Peer(Table):
@@ -162,6 +164,8 @@ class Route(Table):
     """A series must exist for each before the study counts as complete."""
     source: str | None = None
     """Peer that is asked for counts and by catch-up; None: quiet time alone."""
+    prior: bool = False
+    """Fetch the patient's prior study from `source` and analyse it too, to tell what has changed; needs `source`."""
 
 
 class ModelSetting(Table):
@@ -260,7 +264,7 @@ class Config(Table):
         faults += [
             f"peers.{name}.profile is {peer.profile!r}, and there is no [profiles.{peer.profile}]"
             for name, peer in self.peers.items()
-            if peer.profile not in {*PROFILES, *self.profiles}
+            if peer.profile not in {*PROFILES, *self.profiles} - {PRIOR}
         ]
         names = [route.name for route in self.routes]
         faults += [f"two routes are named {name!r}" for name in sorted({n for n in names if names.count(n) > 1})]
@@ -273,6 +277,11 @@ class Config(Table):
             f"routes {route.name!r}: source {route.source!r} is asked, and peers.{route.source}.query is false"
             for route in self.routes
             if route.source in self.peers and not self.peers[route.source].query
+        ]
+        faults += [
+            f"routes {route.name!r}: prior is true, and no source says where the prior study is fetched from"
+            for route in self.routes
+            if route.prior and not route.source
         ]
         if faults:
             raise ValueError("; ".join(faults))

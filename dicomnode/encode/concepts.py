@@ -52,6 +52,7 @@ INTENDED_USE = ours("INTENDED_USE", "Intended use")
 MILLILITRE = _ucum("ml", "milliliter")
 MILLIMETRE = _ucum("mm", "millimeter")
 SQUARE_MILLIMETRE = _ucum("mm2", "square millimeter")
+PERCENT = _ucum("%", "percent")
 NO_UNITS = _ucum("1", "no units")
 
 VOLUME = _sct("118565006", "Volume")

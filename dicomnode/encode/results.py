@@ -10,6 +10,7 @@ from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.config.profiles import PROFILES
 from dicomnode.config.tables import Node
 from dicomnode.encode.context import Context, Encoded
+from dicomnode.encode.prior import compared, comparison_in_words, read_prior
 from dicomnode.encode.regions import regions_of
 from dicomnode.encode.report.classification import classification_content
 from dicomnode.encode.report.document import structured_report
@@ -21,7 +22,17 @@ from dicomnode.encode.shown import shown_scores, shown_segments
 from dicomnode.encode.source import slice_gap_mm, sources_of
 from dicomnode.encode.told import Told
 from dicomnode.encode.tracking import Structure, patient_key, segment_tracking
-from dicomnode.values import Classification, Instance, Prediction, Role, Run, Segmentation, Series, Volume
+from dicomnode.values import (
+    Classification,
+    EarlierReport,
+    Instance,
+    Prediction,
+    Role,
+    Run,
+    Segmentation,
+    Series,
+    Volume,
+)
 
 STANDARD = PROFILES["standard"]
 
@@ -39,6 +50,7 @@ def encode_results(  # noqa: PLR0913 (each is another room's value)
     made_at: datetime,
     *,
     objects: Sequence[Role] = STANDARD,
+    earlier: EarlierReport | None = None,
 ) -> tuple[Encoded, ...]:
     """The objects of one prediction; the same arguments give the same bytes.
 
@@ -51,6 +63,7 @@ def encode_results(  # noqa: PLR0913 (each is another room's value)
         node: station, institution, language, UID root, and the state folder with the key of tracking UIDs.
         made_at: the run's moment, in the site's local time; every date of the results.
         objects: the kinds of object of the viewer profile.
+        earlier: our report of the patient's prior study, to compare with.
 
     Returns:
         one object for each kind that this answer has something for, in the order of MAKERS.
@@ -62,6 +75,7 @@ def encode_results(  # noqa: PLR0913 (each is another room's value)
     sources = sources_of((frame.path for frame in volume.frames), slice_gap_mm(volume))
     context = Context(run, rules, node, made_at, sources, instances_read(series, volume))
     told = _told(context, volume, prediction)
+    told = beside_prior(told, earlier) if earlier else told
     told = replace(told, content=with_circumstances(context, told.content, volume, prediction))
     return tuple(_made(told, objects))
 
@@ -93,6 +107,14 @@ def could_not_analyse(  # noqa: PLR0913 (each is another room's value)
     context = Context(run, rules, node, made_at, sources_of([instances[0].path]), instances)
     code = reason_code(family, has_series=series is not None)
     return tuple(_made(Told(context, unable_content(context, reason, code)), objects))
+
+
+def beside_prior(told: Told, earlier: EarlierReport) -> Told:
+    """The same answer with what has changed since the prior study."""
+    prior = read_prior(earlier)
+    said = comparison_in_words(told.shown, prior, told.context.run.model.digest)
+    summary = " ".join((told.content.summary, *said))
+    return replace(told, shown=compared(told.shown, prior), content=replace(told.content, summary=summary))
 
 
 def instances_read(series: Series, volume: Volume) -> tuple[Instance, ...]:

@@ -117,6 +117,21 @@ class ChoiceRow(Base):
     decided_s: Mapped[float] = mapped_column(Float)
 
 
+class PriorRow(Base):
+    """The prior study that a study is compared with, where a route asks for one."""
+
+    __tablename__ = "priors"
+
+    study_key: Mapped[int] = mapped_column(ForeignKey("studies.study_key", ondelete="CASCADE"), primary_key=True)
+    state: Mapped[str] = mapped_column(String(16))
+    """asked, fetched, none, failed."""
+    prior_study_uid: Mapped[str | None] = mapped_column(UID, index=True)
+    """What was fetched; it may not have arrived yet."""
+    asked_s: Mapped[float] = mapped_column(Float)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    """Why it could not be fetched, in words."""
+
+
 class RunRow(Base):
     """One run: one study × one model version."""
 

@@ -16,6 +16,7 @@ from dicomnode.peers.remote import Remote
 from dicomnode.peers.statuses import PENDING, SUCCESS, answered, failure
 from dicomnode.values import Header
 
+PATIENT_KEYS = ("PatientID", "PatientBirthDate", "PatientSex")
 STUDY_KEYS = ("StudyDate", "StudyDescription", "ModalitiesInStudy", "NumberOfStudyRelatedInstances")
 SERIES_KEYS = ("Modality", "SeriesDescription", "SeriesNumber", "BodyPartExamined", "NumberOfSeriesRelatedInstances")
 LONGEST_DAYS = 3660
@@ -81,6 +82,22 @@ def studies_since(remote: Remote, day_from: date, day_to: date) -> tuple[StudyFo
             found[study_uid] = StudyFound(study_uid, _header(answer, STUDY_KEYS))
     found.pop("", None)
     return tuple(found.values())
+
+
+def studies_of_patient(remote: Remote, patient_id: str) -> tuple[StudyFound, ...]:
+    """The studies of one patient, with what the peer tells of the patient; none for an ID with a wild card.
+
+    Peers compare more loosely than we do: that it is the same patient is the caller's to check.
+    """
+    if not patient_id or set(patient_id) & set("*?\\"):
+        return ()
+    keys = {**_empty((*PATIENT_KEYS, *STUDY_KEYS)), "PatientID": patient_id, "StudyInstanceUID": ""}
+    found = {
+        _text(answer, "StudyInstanceUID"): _header(answer, (*PATIENT_KEYS, *STUDY_KEYS))
+        for answer in _find(remote, "STUDY", keys)
+    }
+    found.pop("", None)
+    return tuple(StudyFound(uid, header) for uid, header in found.items())
 
 
 def instances_of(remote: Remote, study_uid: str, series_uid: str) -> frozenset[str]:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from dicomnode import durable
 from dicomnode.archive.retention import retire
 from dicomnode.choose.catch_up import catch_up
+from dicomnode.choose.prior import fetch_prior
 from dicomnode.config.tables import Config
 from dicomnode.errors import NodeError
 from dicomnode.handover import forget
@@ -43,6 +44,7 @@ class Duties:
             "catch_up": self._catch_up,
             "retention": self._retention,
             "commitment": self._commitment,
+            "prior": lambda study_key: fetch_prior(index, config, int(study_key)),
         }
 
     @contextmanager

@@ -17,6 +17,7 @@ from dicomnode.deliver.status import close_runs
 from dicomnode.durable import POLL_S, Queue
 from dicomnode.errors import NodeError
 from dicomnode.index.database import Index
+from dicomnode.index.priors import priors_to_seek
 from dicomnode.index.runs import deliveries_to_start, paused_scopes, runs_to_start
 from dicomnode.index.studies import load_study
 from dicomnode.journey import (
@@ -26,6 +27,7 @@ from dicomnode.journey import (
     GPU_STAT,
     SELDOM_S,
     SENDING_AT_ONCE,
+    chore_job,
     delivery_job,
     journey_job,
     model_queue,
@@ -94,7 +96,7 @@ class Engine:
         """An engine; `told` is called when something is worth a look before the next tick."""
         self._config, self._index = config, index
         self._watch = Watch(index, config.complete, count=self._counts, needed=self._needed, told=told)
-        self._started: dict[str, set[str]] = {"runs": set(), "deliveries": set()}
+        self._started: dict[str, set[str]] = {"runs": set(), "deliveries": set(), "priors": set()}
         """Ids enqueued by this process; a second enqueue would change nothing, this only saves it."""
         self._still_missing: dict[int, float] = {}
         self._at_once: dict[str, int] = {}
@@ -109,6 +111,7 @@ class Engine:
         if now_s - self._slow_s >= SLOW_TICK_S:
             self._slow_s = now_s
             self._apply_pauses()
+            self._seek_priors()
             close_runs(self._index)
 
     def _decide(self, study_key: int, ready: Ready, now_s: float) -> None:
@@ -142,6 +145,11 @@ class Engine:
                 if row.destination in self._config.peers
             ]
         self._enqueue("deliveries", jobs)
+
+    def _seek_priors(self) -> None:
+        with self._index.snapshot() as session:
+            jobs = [chore_job("prior", str(study_key)) for study_key in priors_to_seek(session)]
+        self._enqueue("priors", jobs)
 
     def _enqueue(self, kind: str, jobs: Sequence[durable.Job]) -> None:
         for job in jobs:

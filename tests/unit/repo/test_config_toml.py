@@ -16,7 +16,7 @@ from dicomnode.errors import ConfigFault
 SHIPPED = Path(__file__).parents[3] / "config.toml"
 TEXT = SHIPPED.read_text(encoding="utf-8")
 EXAMPLE = re.compile(r"^#(?=\[|[a-z_]+ = )", re.MULTILINE)
-NAMED_ONCE = ("peers", "routes", "models")
+NAMED_ONCE = ("peers", "profiles", "routes", "models")
 """Tables that a site writes as often as it needs."""
 
 

@@ -1,0 +1,107 @@
+"""Comparison with the patient's prior study: what the same structure measured then, and what has changed.
+
+An organ is the same structure where it has the same tracking UID, which follows from the patient. Lesions are not
+matched by us: what one study has and the other has not stands side by side, and is said to be unmatched.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pydicom import Dataset, dcmread
+
+from dicomnode.encode import concepts
+from dicomnode.encode.door.items import children, groups, tracking_of
+from dicomnode.encode.shown import Figure, Shown
+from dicomnode.values import EarlierReport
+
+VOLUME = f"{concepts.VOLUME.value}/SCT"
+CHANGE_ML = concepts.ours("VOLUME_CHANGE", "Change of volume since the prior study")
+CHANGE_PERCENT = concepts.ours("VOLUME_CHANGE_PERCENT", "Change of volume since the prior study, relative")
+PRIOR_VOLUME = concepts.ours("PRIOR_VOLUME", "Volume in the prior study")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A structure or lesion of the prior study."""
+
+    identifier: str
+    volume_ml: float
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What our report of the prior study says."""
+
+    study_date: str
+    """YYYYMMDD."""
+    model_digest: str
+    """Model version that measured it."""
+    measured: dict[str, Measured]
+    """By tracking UID."""
+
+
+def read_prior(report: EarlierReport) -> Prior:
+    """Read our own report of the prior study back."""
+    document = dcmread(report.path)
+    found = dict(_measured(document))
+    return Prior(report.study_date, report.model_digest, found)
+
+
+def compared(shown: Sequence[Shown], prior: Prior) -> tuple[Shown, ...]:
+    """The findings with the volume that each had in the prior study, and its change, where it is the same structure."""
+    return tuple(_compared(one, prior.measured.get(one.tracking.uid)) for one in shown)
+
+
+def comparison_in_words(shown: Sequence[Shown], prior: Prior, model_digest: str) -> Iterator[str]:
+    """A sentence for each structure that both studies have, and one for what is not matched."""
+    day = f"{datetime.strptime(prior.study_date[:8], '%Y%m%d'):%Y-%m-%d}"
+    sized = {one.tracking.uid: one for one in shown if volume_ml(one) is not None}
+    for uid, one in sized.items():
+        if uid in prior.measured:
+            yield _change_in_words(one, prior.measured[uid], day)
+    new = [one.tracking.identifier for uid, one in sized.items() if uid not in prior.measured]
+    old = [f"{m.identifier} ({m.volume_ml:.2f} ml)" for uid, m in prior.measured.items() if uid not in sized]
+    if old or (new and prior.measured):
+        here, there = ", ".join(new) or "none", ", ".join(old) or "none"
+        yield f"Not matched: in this study {here}; in the study of {day} {there}."
+    if model_digest != prior.model_digest and sized:
+        yield f"The study of {day} was measured by another version of the model."
+
+
+def volume_ml(shown: Shown) -> float | None:
+    """Volume of a finding, where it was measured."""
+    return next((figure.value for figure in shown.figures if figure.name == concepts.VOLUME), None)
+
+
+def _compared(one: Shown, then: Measured | None) -> Shown:
+    now = volume_ml(one)
+    if then is None or now is None:
+        return one
+    change = now - then.volume_ml
+    figures = [
+        Figure(PRIOR_VOLUME, round(then.volume_ml, 4), concepts.MILLILITRE),
+        Figure(CHANGE_ML, round(change, 4), concepts.MILLILITRE),
+    ]
+    if then.volume_ml > 0:
+        figures.append(Figure(CHANGE_PERCENT, round(100 * change / then.volume_ml, 1), concepts.PERCENT))
+    return replace(one, figures=(*one.figures, *figures))
+
+
+def _change_in_words(one: Shown, then: Measured, day: str) -> str:
+    now = volume_ml(one) or 0.0
+    change = now - then.volume_ml
+    relative = f", {100 * change / then.volume_ml:+.1f} %" if then.volume_ml > 0 else ""
+    return (
+        f"{one.tracking.identifier}: {now:.2f} ml, in the study of {day} {then.volume_ml:.2f} ml "
+        f"({change:+.2f} ml{relative})."
+    )
+
+
+def _measured(document: Dataset) -> Iterator[tuple[str, Measured]]:
+    for group in groups(document):
+        identifier, uid = tracking_of(group)
+        for item in children(group, VOLUME):
+            value = (item.get("MeasuredValueSequence") or [Dataset()])[0].get("NumericValue")
+            if uid and value is not None:
+                yield uid, Measured(identifier, float(value))

@@ -1,0 +1,113 @@
+"""A study whose route asks for its prior waits for it, and tells what has changed."""
+
+from pathlib import Path
+
+import pytest
+
+from dicomnode.complete.ready import Ready
+from dicomnode.encode.door.items import tree
+from dicomnode.index.priors import FAILED, FETCHED, NONE, note_prior, priors_to_seek
+from dicomnode.index.schema import DeliveryRow, PriorRow, RunRow, StudyRow
+from tests.phantom import Subject, ct_series, uid
+from tests.site_made import CONFIG, Site, site_made
+
+ASKS = CONFIG.replace("[[routes]]", "query = true\n[[routes]]") + 'source = "pacs"\nprior = true\n'
+NOW = Subject(study="now", study_date="20260304", accession="2")
+THEN = Subject(study="then", study_date="20250301", accession="1")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return site_made(tmp_path, ASKS)
+
+
+def key_of(site: Site, name: str) -> int:
+    return next(row.study_key for row in site.rows(StudyRow) if row.study_uid == uid(name))
+
+
+def sought(site: Site, state: str, **facts: str) -> None:
+    """As if the engine had looked for the prior of the study `now`."""
+    with site.index.transaction() as session:
+        note_prior(session, key_of(site, "now"), state, **facts)
+
+
+def summary(site: Site, name: str) -> str:
+    """Every sentence of a study's SR."""
+    run = next(row for row in site.rows(RunRow) if row.study_key == key_of(site, name))
+    report = site.results(run.run_key)["SR"]
+    return " ".join(str(item.TextValue) for _, item in tree(report) if item.ValueType == "TEXT")
+
+
+def test_a_study_waits_while_its_prior_is_sought_and_goes_on_where_there_is_none(site: Site) -> None:
+    site.receive(ct_series(subject=NOW))
+
+    assert site.decide() == [False]
+    with site.index.snapshot() as session:
+        assert priors_to_seek(session) == [key_of(site, "now")]
+    sought(site, NONE)
+
+    assert site.decide() == [True]
+
+
+def test_a_fetched_prior_is_analysed_for_us_alone_and_the_report_tells_the_change(site: Site) -> None:
+    site.receive(ct_series(subject=NOW))
+    site.decide()
+    sought(site, FETCHED, prior_study_uid=uid("then"))
+    assert site.decide() == [False]  # it has not come yet
+    site.receive(ct_series(slices=4, subject=THEN))
+
+    site.decide()
+    site.work()
+    assert not site.rows(DeliveryRow)
+    site.decide()
+    site.work()
+
+    # slices 2-4 of 5, and 2-3 of 4, are at least 2000: 3 and 2 slices of 6 x 8 voxels of 1 x 1 x 2 mm
+    said = summary(site, "now")
+    assert "Bright: 0.29 ml, in the study of 2025-03-01 0.19 ml (+0.10 ml, +50.0 %)." in said
+    runs = {row.study_key: (row.profile, row.destinations) for row in site.rows(RunRow)}
+    assert runs[key_of(site, "then")] == ("prior", [])
+    assert runs[key_of(site, "now")] == ("standard", ["pacs"])
+
+
+def test_a_prior_that_could_not_be_fetched_holds_nothing_up_and_is_told(site: Site) -> None:
+    site.receive(ct_series(subject=NOW))
+    site.decide()
+    sought(site, FAILED, reason="pacs refused C-MOVE")
+
+    assert site.decide() == [True]
+    site.work()
+
+    assert (
+        "the prior study could not be fetched, nothing is compared: pacs refused c-move" in summary(site, "now").lower()
+    )
+
+
+def test_a_study_at_its_cap_waits_for_no_prior(site: Site) -> None:
+    site.receive(ct_series(subject=NOW))
+
+    assert site.decide(Ready.CAP) == [True]
+    assert not site.rows(PriorRow)
+
+
+def test_a_study_of_another_patient_is_never_compared(site: Site) -> None:
+    site.receive(ct_series(subject=Subject(study="then", study_date="20250301", patient_id="PHANTOM-2")))
+    site.decide(Ready.CAP)
+    site.work()
+    site.receive(ct_series(subject=NOW))
+    site.decide(Ready.CAP)
+    site.work()
+
+    assert "2025-03-01" not in summary(site, "now")
+
+
+def test_an_earlier_result_is_compared_without_being_fetched(site: Site) -> None:
+    site.receive(ct_series(slices=4, subject=THEN))
+    site.decide(Ready.CAP)
+    site.work()
+    site.receive(ct_series(subject=NOW))
+    site.decide(Ready.CAP)
+    site.work()
+
+    assert "in the study of 2025-03-01" in summary(site, "now")
+    assert {row.profile for row in site.rows(RunRow)} == {"standard"}
