@@ -11,6 +11,7 @@ from datetime import datetime
 from pydicom import Dataset, dcmread
 
 from dicomnode.encode import concepts
+from dicomnode.encode.context import Context
 from dicomnode.encode.door.items import children, groups, tracking_of
 from dicomnode.encode.shown import Figure, Shown
 from dicomnode.values import EarlierReport
@@ -18,6 +19,10 @@ from dicomnode.values import EarlierReport
 VOLUME = f"{concepts.VOLUME.value}/SCT"
 CHANGE_ML = concepts.ours("VOLUME_CHANGE", "Change of volume since the prior study")
 CHANGE_PERCENT = concepts.ours("VOLUME_CHANGE_PERCENT", "Change of volume since the prior study, relative")
+CHANGED = "{name}: {now} ml, in the study of {day} {then} ml ({change} ml)."
+CHANGED_BY = "{name}: {now} ml, in the study of {day} {then} ml ({change} ml, {relative} %)."
+UNMATCHED = "Not matched: in this study {here}; in the study of {day} {there}."
+OTHER_VERSION = "The study of {day} was measured by another version of the model."
 PRIOR_VOLUME = concepts.ours("PRIOR_VOLUME", "Volume in the prior study")
 
 
@@ -53,20 +58,21 @@ def compared(shown: Sequence[Shown], prior: Prior) -> tuple[Shown, ...]:
     return tuple(_compared(one, prior.measured.get(one.tracking.uid)) for one in shown)
 
 
-def comparison_in_words(shown: Sequence[Shown], prior: Prior, model_digest: str) -> Iterator[str]:
+def comparison_in_words(context: Context, shown: Sequence[Shown], prior: Prior) -> Iterator[str]:
     """A sentence for each structure that both studies have, and one for what is not matched."""
     day = f"{datetime.strptime(prior.study_date[:8], '%Y%m%d'):%Y-%m-%d}"
     sized = {one.tracking.uid: one for one in shown if volume_ml(one) is not None}
     for uid, one in sized.items():
         if uid in prior.measured:
-            yield _change_in_words(one, prior.measured[uid], day)
-    new = [one.tracking.identifier for uid, one in sized.items() if uid not in prior.measured]
-    old = [f"{m.identifier} ({m.volume_ml:.2f} ml)" for uid, m in prior.measured.items() if uid not in sized]
+            yield _change_in_words(context, one, prior.measured[uid], day)
+    new = [context.hear(one.tracking.identifier) for uid, one in sized.items() if uid not in prior.measured]
+    old = [_sized(context, measured) for uid, measured in prior.measured.items() if uid not in sized]
     if old or (new and prior.measured):
-        here, there = ", ".join(new) or "none", ", ".join(old) or "none"
-        yield f"Not matched: in this study {here}; in the study of {day} {there}."
-    if model_digest != prior.model_digest and sized:
-        yield f"The study of {day} was measured by another version of the model."
+        none = context.say("none")
+        here, there = context.listed(new) or none, context.listed(old) or none
+        yield context.say(UNMATCHED, here=here, there=there, day=day)
+    if context.run.model.digest != prior.model_digest and sized:
+        yield context.say(OTHER_VERSION, day=day)
 
 
 def volume_ml(shown: Shown) -> float | None:
@@ -88,14 +94,25 @@ def _compared(one: Shown, then: Measured | None) -> Shown:
     return replace(one, figures=(*one.figures, *figures))
 
 
-def _change_in_words(one: Shown, then: Measured, day: str) -> str:
+def _change_in_words(context: Context, one: Shown, then: Measured, day: str) -> str:
     now = volume_ml(one) or 0.0
     change = now - then.volume_ml
-    relative = f", {100 * change / then.volume_ml:+.1f} %" if then.volume_ml > 0 else ""
-    return (
-        f"{one.tracking.identifier}: {now:.2f} ml, in the study of {day} {then.volume_ml:.2f} ml "
-        f"({change:+.2f} ml{relative})."
-    )
+    facts = {
+        "name": context.hear(one.tracking.identifier),
+        "now": context.number(now, 2),
+        "then": context.number(then.volume_ml, 2),
+        "change": f"{'+' if change >= 0 else ''}{context.number(change, 2)}",
+        "day": day,
+    }
+    if then.volume_ml <= 0:
+        return context.say(CHANGED, **facts)
+    percent = 100 * change / then.volume_ml
+    relative = f"{'+' if percent >= 0 else ''}{context.number(percent, 1)}"
+    return context.say(CHANGED_BY, relative=relative, **facts)
+
+
+def _sized(context: Context, measured: Measured) -> str:
+    return f"{context.hear(measured.identifier)} ({context.number(measured.volume_ml, 2)} ml)"
 
 
 def _measured(document: Dataset) -> Iterator[tuple[str, Measured]]:

@@ -112,8 +112,8 @@ def could_not_analyse(  # noqa: PLR0913 (each is another room's value)
 def beside_prior(told: Told, earlier: EarlierReport) -> Told:
     """The same answer with what has changed since the prior study."""
     prior = read_prior(earlier)
-    said = comparison_in_words(told.shown, prior, told.context.run.model.digest)
-    summary = " ".join((told.content.summary, *said))
+    said = comparison_in_words(told.context, told.shown, prior)
+    summary = told.context.joined((told.content.summary, *said))
     return replace(told, shown=compared(told.shown, prior), content=replace(told.content, summary=summary))
 
 

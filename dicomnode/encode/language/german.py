@@ -31,6 +31,20 @@ GERMAN: dict[str, str] = {
         "Es wird kein Volumen angegeben, weil die Bilder außerhalb des Bereichs liegen, "
         "für den das Modell evaluiert wurde."
     ),
+    # comparison with the prior study
+    "{name}: {now} ml, in the study of {day} {then} ml ({change} ml).": (
+        "{name}: {now} ml, in der Studie vom {day} {then} ml ({change} ml)."
+    ),
+    "{name}: {now} ml, in the study of {day} {then} ml ({change} ml, {relative} %).": (
+        "{name}: {now} ml, in der Studie vom {day} {then} ml ({change} ml, {relative} %)."
+    ),
+    "Not matched: in this study {here}; in the study of {day} {there}.": (
+        "Nicht zugeordnet: in dieser Studie {here}; in der Studie vom {day} {there}."
+    ),
+    "The study of {day} was measured by another version of the model.": (
+        "Die Studie vom {day} wurde mit einer anderen Version des Modells gemessen."
+    ),
+    "none": "keine",
     # classification
     "The uncertainty of a probability is one standard deviation over repeated readings of the image by the model": (
         "Die Unsicherheit einer Wahrscheinlichkeit ist eine Standardabweichung "

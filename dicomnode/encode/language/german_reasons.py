@@ -33,6 +33,9 @@ GERMAN_REASONS: dict[str, str] = {
     ),
     "{count} images (or frames) where the model takes one": ("{count} Bilder, wo das Modell eines nimmt"),
     "no series is a crop of 80 mm or less": "Keine Serie ist ein Ausschnitt von höchstens 80 mm",
+    "the prior study could not be fetched, nothing is compared: {reason}": (
+        "Die Voraufnahme konnte nicht geholt werden, es wird nichts verglichen: {reason}"
+    ),
     # why an image lies outside the domain
     "the patient's age is {age}; evaluated on {span}": "Alter der Person: {age}; evaluiert für {span}",
     "the patient's age is unknown; evaluated on {span}": "Das Alter der Person ist unbekannt; evaluiert für {span}",

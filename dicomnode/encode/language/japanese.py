@@ -26,6 +26,20 @@ JAPANESE: dict[str, str] = {
     "No volume is given, because the images lie outside the domain the model was evaluated on.": (
         "画像がモデルの評価範囲外のため、体積は示しません。"
     ),
+    # comparison with the prior study
+    "{name}: {now} ml, in the study of {day} {then} ml ({change} ml).": (
+        "{name}：{now} ml、{day} の検査では {then} ml（{change} ml）。"
+    ),
+    "{name}: {now} ml, in the study of {day} {then} ml ({change} ml, {relative} %).": (
+        "{name}：{now} ml、{day} の検査では {then} ml（{change} ml、{relative} %）。"
+    ),
+    "Not matched: in this study {here}; in the study of {day} {there}.": (
+        "対応付けなし：今回の検査は {here}、{day} の検査は {there}。"
+    ),
+    "The study of {day} was measured by another version of the model.": (
+        "{day} の検査は別のバージョンのモデルで計測されました。"
+    ),
+    "none": "なし",
     # classification
     "The uncertainty of a probability is one standard deviation over repeated readings of the image by the model": (
         "確率の不確かさは、モデルが同じ画像を繰り返し解析したときの標準偏差です。"

@@ -34,6 +34,9 @@ JAPANESE_REASONS: dict[str, str] = {
         "モデルの入力は1画像ですが、{count}画像（フレーム）があります。"
     ),
     "no series is a crop of 80 mm or less": "80 mm以下に切り出されたシリーズがありません。",
+    "the prior study could not be fetched, nothing is compared: {reason}": (
+        "過去検査を取得できなかったため、比較はありません：{reason}"
+    ),
     # why an image lies outside the domain
     "the patient's age is {age}; evaluated on {span}": "患者の年齢は{age}です（評価範囲は{span}）。",
     "the patient's age is unknown; evaluated on {span}": "患者の年齢が不明です（評価範囲は{span}）。",
