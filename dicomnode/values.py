@@ -241,6 +241,8 @@ class Segmentation:
     uncertainty: dict[int, float] = field(default_factory=dict)
     """Per label: a figure in 0..1 (mean voxel entropy inside the mask), where asked for."""
     saliency: NDArray[np.float32] | None = None
+    probability: NDArray[np.float16] | None = None
+    """(slice, row, column) in 0..1: that a voxel belongs to any of the structures, where asked for."""
 
 
 @dataclass(frozen=True)

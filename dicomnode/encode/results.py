@@ -10,6 +10,8 @@ from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.config.profiles import PROFILES
 from dicomnode.config.tables import Node
 from dicomnode.encode.context import Context, Encoded
+from dicomnode.encode.key_objects import key_objects
+from dicomnode.encode.parametric_map import parametric_map
 from dicomnode.encode.prior import compared, comparison_in_words, read_prior
 from dicomnode.encode.regions import regions_of
 from dicomnode.encode.report.classification import classification_content
@@ -146,6 +148,8 @@ def report(told: Told) -> Dataset:
 MAKERS: tuple[tuple[Role, Maker], ...] = (
     (Role.SEG, segmentation_object),
     (Role.SR, report),
+    (Role.KOS, key_objects),
+    (Role.PMAP, parametric_map),
 )
 """Who makes the object of each role; a later one may refer to an earlier one."""
 

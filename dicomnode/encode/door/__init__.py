@@ -14,6 +14,8 @@ from dicomnode.encode.door.dciodvfy import validator_answers, validator_faults
 from dicomnode.encode.door.expected import Expected
 from dicomnode.encode.door.geometry import geometry_faults
 from dicomnode.encode.door.identity import identity_faults
+from dicomnode.encode.door.key_objects import key_object_faults
+from dicomnode.encode.door.maps import map_faults
 from dicomnode.encode.door.references import reference_faults
 from dicomnode.encode.door.segments import segment_faults
 from dicomnode.errors import DoorFault
@@ -28,6 +30,8 @@ CHECKS: tuple[Check, ...] = (
     content_faults,
     geometry_faults,
     segment_faults,
+    key_object_faults,
+    map_faults,
 )
 
 

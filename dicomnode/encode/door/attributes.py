@@ -24,6 +24,18 @@ SEG_1 = ("ImageType", "SegmentationType", "SegmentSequence", "ContentLabel", "Fr
          "PerFrameFunctionalGroupsSequence", "DimensionIndexSequence", "ReferencedSeriesSequence")  # fmt: skip
 """PS3.3 C.8.20, C.7.6.16, C.7.6.17."""
 SEG_2 = ("ContentDescription", "ContentCreatorName", "PositionReferenceIndicator")
+KOS_1 = ("ValueType", "ConceptNameCodeSequence", "ContinuityOfContent", "ContentSequence", "ContentTemplateSequence",
+         "CurrentRequestedProcedureEvidenceSequence")  # fmt: skip
+"""PS3.3 C.17.6."""
+KOS_2 = ("ReferencedPerformedProcedureStepSequence",)
+PMAP_1 = ("ImageType", "ContentLabel", "ContentQualification", "FrameOfReferenceUID", "NumberOfFrames", "Rows",
+          "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation", "PixelPresentation",
+          "FloatPixelData", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+          "DimensionIndexSequence", "DimensionOrganizationSequence", "ReferencedSeriesSequence",
+          "BurnedInAnnotation", "RecognizableVisualFeatures", "LossyImageCompression",
+          "PresentationLUTShape")  # fmt: skip
+"""PS3.3 C.8.32, C.7.6.16, C.7.6.17, C.7.6.24."""
+PMAP_2 = ("ContentDescription", "ContentCreatorName", "PositionReferenceIndicator", "AcquisitionContextSequence")
 SEGMENT_1 = ("SegmentNumber", "SegmentLabel", "SegmentAlgorithmType", "SegmentAlgorithmName", "TrackingID",
              "TrackingUID", "SegmentedPropertyCategoryCodeSequence",
              "SegmentedPropertyTypeCodeSequence")  # fmt: skip
@@ -44,6 +56,8 @@ MANDATORY: dict[Role, Mandatory] = {
     Role.SEG: Mandatory(("1.2.840.10008.5.1.4.1.1.66.4",), SEG_1, SEG_2),
     Role.SR: Mandatory((COMPREHENSIVE_3D,), SR_1, SR_2),
     Role.SR_OHIF: Mandatory((COMPREHENSIVE_3D,), SR_1, SR_2),
+    Role.KOS: Mandatory(("1.2.840.10008.5.1.4.1.1.88.59",), KOS_1, KOS_2),
+    Role.PMAP: Mandatory(("1.2.840.10008.5.1.4.1.1.30",), PMAP_1, PMAP_2),
 }
 """One line for each kind of object; one that is not here does not pass."""
 LONGEST = {"LO": 64, "SH": 16, "CS": 16, "DS": 16}

@@ -29,7 +29,7 @@ def geometry_faults(expected: Expected) -> Iterator[str]:
         if header is None:
             yield f"SEG: frame {number} names no source image of the study"
         else:
-            yield from (f"SEG: frame {number}: {fault}" for fault in _frame_faults(seg, frame, header, source_frame))
+            yield from (f"SEG: frame {number}: {fault}" for fault in frame_faults(seg, frame, header, source_frame))
 
 
 def source_of(frame: Dataset) -> tuple[str, int]:
@@ -42,7 +42,8 @@ def source_of(frame: Dataset) -> tuple[str, int]:
     return "", 1
 
 
-def _frame_faults(seg: Dataset, frame: Dataset, header: Header, source_frame: int) -> Iterator[str]:
+def frame_faults(seg: Dataset, frame: Dataset, header: Header, source_frame: int) -> Iterator[str]:
+    """What differs between a frame of a multi-frame result and the frame (from 1) of its source."""
     if str(seg.get("FrameOfReferenceUID")) != header.text("FrameOfReferenceUID"):
         yield "another frame of reference than its source"
     if [str(seg.Rows), str(seg.Columns)] != [header.text("Rows"), header.text("Columns")]:

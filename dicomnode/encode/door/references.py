@@ -21,6 +21,8 @@ REFERENCES: dict[Role, tuple[str, ...]] = {
     Role.SEG: IMAGE_REFERENCES,
     Role.SR: SR_REFERENCES,
     Role.SR_OHIF: SR_REFERENCES,
+    Role.KOS: SR_REFERENCES,
+    Role.PMAP: IMAGE_REFERENCES,
 }
 """Where an object refers to instances of its study."""
 
@@ -44,11 +46,11 @@ def _unresolved(one: Encoded, referring: Dataset, expected: Expected) -> Iterato
 
 def _evidence_faults(document: Dataset, expected: Expected) -> Iterator[str]:
     """Evidence: every instance referred to, and every one analysed, in its own series (PS3.3 C.17.2.3)."""
-    listed = {uid: series_uid for series_uid, uid in _listed(document)}
+    evidence = {uid: series_uid for series_uid, uid in listed(document)}
     wanted = {uid for _, uid in references(part(document, "ContentSequence"))}
-    for uid in sorted(wanted - set(listed)):
+    for uid in sorted(wanted - set(evidence)):
         yield f"SR: {uid} is referred to and not listed as evidence"
-    for uid, series_uid in listed.items():
+    for uid, series_uid in evidence.items():
         if uid in expected.known and expected.known[uid][1] != series_uid:
             yield f"SR: evidence lists {uid} in series {series_uid}"
     library = {uid for item in children(document, "111028/DCM") for _, uid in references(item)}
@@ -57,7 +59,7 @@ def _evidence_faults(document: Dataset, expected: Expected) -> Iterator[str]:
     yield from _series_faults(document, {series_uid for _, series_uid in expected.known.values()})
 
 
-def _listed(document: Dataset) -> Iterator[tuple[str, str]]:
+def listed(document: Dataset) -> Iterator[tuple[str, str]]:
     """Series and SOP Instance UID of all evidence of this study."""
     for study in document.get(EVIDENCE) or ():
         for series in study.get("ReferencedSeriesSequence") or ():

@@ -63,6 +63,10 @@ GERMAN: dict[str, str] = {
     "{name}: not suspected, probability {probability} %, below the decision threshold of {threshold} %.": (
         "{name}: kein Verdacht, Wahrscheinlichkeit {probability} %, unter der Entscheidungsschwelle von {threshold} %."
     ),
+    # key images
+    "{name}: image {number}.": "{name}: Bild {number}.",
+    "{name}: frame {number}.": "{name}: Frame {number}.",
+    "{name}: slice {number}.": "{name}: Schicht {number}.",
     # could not analyse
     "Could not analyse: {reason} There is no AI result for this study.": (
         "Auswertung nicht möglich: {reason} Für diese Studie gibt es kein KI-Ergebnis."

@@ -55,6 +55,10 @@ JAPANESE: dict[str, str] = {
     "{name}: not suspected, probability {probability} %, below the decision threshold of {threshold} %.": (
         "{name}：疑いなし、確率 {probability} %（判定閾値 {threshold} % 未満）。"
     ),
+    # key images
+    "{name}: image {number}.": "{name}：画像 {number}。",
+    "{name}: frame {number}.": "{name}：フレーム {number}。",
+    "{name}: slice {number}.": "{name}：スライス {number}。",
     # could not analyse
     "Could not analyse: {reason} There is no AI result for this study.": (
         "解析できませんでした：{reason}この検査のAI結果はありません。"
