@@ -4,7 +4,8 @@
 # the service that the package would start is left off.
 set -euo pipefail
 
-packages=(orthanc orthanc-dicomweb orthanc-gdcm dcmtk libgdcm-tools gcc libc6-dev curl openssl)
+packages=(orthanc orthanc-dicomweb orthanc-gdcm dcmtk libgdcm-tools gcc libc6-dev curl openssl
+  libpixelmed-java default-jdk-headless)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")

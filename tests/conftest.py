@@ -19,6 +19,9 @@ PEERS = ("Orthanc", "storescu", "storescp", "echoscu", "findscu", "movescu", "dc
 PYNETDICOM = frozenset({"storescu", "storescp", "echoscu", "findscu", "movescu", "getscu", "qrscp"})
 """Scripts that pynetdicom installs under the names of DCMTK's programs: a peer is not ourselves."""
 
+JARS = Path("/usr/share/java")
+"""Where Debian puts Java archives."""
+
 
 def missing_peers(item: pytest.Item) -> list[str]:
     """Programs that a test marked `peers` needs and this machine lacks."""
@@ -30,6 +33,8 @@ def missing_peers(item: pytest.Item) -> list[str]:
 
 
 def _is_installed(name: str) -> bool:
+    if name.endswith(".jar"):
+        return (JARS / name).exists()
     found = shutil.which(name)
     return found is not None and (Path(found).parent != BIN or name not in PYNETDICOM)
 
