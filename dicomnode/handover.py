@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dicomnode.values import (
     Classification,
@@ -30,7 +31,7 @@ def handover_folder(state: Path, run_key: str) -> Path:
 
 
 def hand_over(state: Path, run_key: str, volume: Volume, prediction: Prediction) -> None:
-    """Write what was predicted; the voxels themselves stay behind."""
+    """Write what was predicted; of the voxels, those inside the label map go along, to be measured."""
     final = handover_folder(state, run_key)
     made = final.with_name(f"{run_key}.{os.getpid()}.part")
     shutil.rmtree(made, ignore_errors=True)
@@ -45,11 +46,12 @@ def hand_over(state: Path, run_key: str, volume: Volume, prediction: Prediction)
 
 
 def handed_over(state: Path, run_key: str) -> tuple[Volume, Prediction]:
-    """What was predicted. The volume's voxels are a stand-in of the right shape, all zero."""
+    """What was predicted. The volume's voxels are those inside the label map, zero elsewhere; NaN where not kept."""
     folder = handover_folder(state, run_key)
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
-        return _volume(facts["volume"], arrays), _prediction(facts["prediction"], arrays)
+        prediction = _prediction(facts["prediction"], arrays)
+        return _volume(facts["volume"], arrays, prediction), prediction
 
 
 def forget(state: Path, run_keys: Iterable[str]) -> None:
@@ -62,6 +64,7 @@ def _arrays(volume: Volume, prediction: Prediction) -> dict[str, Any]:
     arrays: dict[str, Any] = {"affine_lps": volume.affine_lps}
     if isinstance(prediction.answer, Segmentation):
         arrays["labels"] = prediction.answer.labels
+        arrays["inside"] = volume.voxels[prediction.answer.labels > 0]
     if prediction.answer.saliency is not None:
         arrays["saliency"] = prediction.answer.saliency
     return arrays
@@ -92,11 +95,19 @@ def _facts(volume: Volume, prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def _volume(facts: dict[str, Any], arrays: Any) -> Volume:  # noqa: ANN401 - an open npz
+def _volume(facts: dict[str, Any], arrays: Any, prediction: Prediction) -> Volume:  # noqa: ANN401 - an open npz
     frames = tuple(Frame(**(frame | {"path": Path(frame["path"])})) for frame in facts["frames"])
-    stand_in = np.broadcast_to(np.float32(0), tuple(facts["shape"]))
+    voxels = _voxels(tuple(facts["shape"]), arrays.get("inside"), prediction)
     rest = {name: facts[name] for name in ("series_uid", "frame_of_reference_uid", "has_geometry")}
-    return Volume(stand_in, arrays["affine_lps"], frames, notes=tuple(facts["notes"]), **rest)
+    return Volume(voxels, arrays["affine_lps"], frames, notes=tuple(facts["notes"]), **rest)
+
+
+def _voxels(shape: tuple[int, ...], inside: NDArray[np.float32] | None, prediction: Prediction) -> NDArray[np.float32]:
+    if inside is None or not isinstance(prediction.answer, Segmentation):
+        return np.broadcast_to(np.float32("nan"), shape)
+    voxels = np.zeros(shape, np.float32)
+    voxels[prediction.answer.labels > 0] = inside
+    return voxels
 
 
 def _prediction(facts: dict[str, Any], arrays: Any) -> Prediction:  # noqa: ANN401 - an open npz

@@ -117,7 +117,9 @@ class Segment(Table):
     cielab: tuple[float, float, float] = (60.0, 0.0, 0.0)
     """Recommended display colour, CIELab."""
     min_volume_ml: float = 0.0
-    """Less than this is answered as "nothing found"."""
+    """Less than this is answered as "nothing found"; of a segment of lesions, each one."""
+    lesions: bool = False
+    """Each connected part (26 neighbours) is a finding of its own: numbered, tracked and measured alone."""
 
 
 class Finding(Table):

@@ -1,6 +1,6 @@
 """The outline of a segment on the slice where it is largest, as a viewer draws it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from contourpy import LineType, contour_generator
@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 
 from dicomnode.values import Volume
+
+Box = tuple[slice, ...]
+"""Slices, rows and columns that hold something (scipy.ndimage.find_objects)."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,13 @@ def largest_contour(mask: NDArray[np.bool_], volume: Volume) -> Contour:
     sizes = np.bincount(labels.ravel())[1:]
     part = labels == 1 + int(sizes.argmax())
     return Contour(k, outline(part), float(sizes.max()) * pixel_mm2(volume), int(parts))
+
+
+def contour_within(labels: NDArray[np.uint8], label: int, box: Box, volume: Volume) -> Contour:
+    """The same of one label of a map, looked for in its bounding box alone."""
+    found = largest_contour(labels[box] == label, volume)
+    k, j, i = (part.start for part in box)
+    return replace(found, slice=found.slice + k, points=found.points + np.array((i, j)))
 
 
 def outline(part: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """What a label map holds: for each configured segment, where it is and how large."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from scipy.ndimage import find_objects
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import cdist
 
+from dicomnode.encode.contours import Box
 from dicomnode.encode.tracking import Structure
 from dicomnode.errors import ModelFault
 from dicomnode.values import Volume
@@ -18,6 +19,17 @@ CORNERS = np.array([(k, j, i) for k in (-0.5, 0.5) for j in (-0.5, 0.5) for i in
 """From a voxel's centre to its corners, in voxels (k, j, i)."""
 HULL_PART = 512
 """Points whose distances to all others are held in memory at once."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How the real-world values inside a mask are spread."""
+
+    mean: float
+    deviation: float
+    """Standard deviation of these voxels (not of a sample of them)."""
+    least: float
+    most: float
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,12 @@ class Region:
     volume_ml: float
     extent_mm: float
     """Largest distance between two points of it."""
+    box: Box
+    """Where it lies in the map."""
+    centre_mm: tuple[float, float, float]
+    """Centre of mass, LPS."""
+    values: Spread | None
+    """None where the volume does not hold them."""
 
 
 @dataclass(frozen=True)
@@ -49,23 +67,54 @@ def regions_of(labels: NDArray[np.uint8], volume: Volume, structures: Sequence[S
         ModelFault: the map does not fit the volume, or holds a label that dicom.toml does not describe.
     """
     require_same_grid(labels, volume)
-    voxels = [int(np.count_nonzero(labels == structure.segment.index)) for structure in structures]
-    require_described(labels, voxels, structures)
-    is_found = [_is_found(count, s, volume) for count, s in zip(voxels, structures, strict=True)]
-    found = [(s, count) for s, count, yes in zip(structures, voxels, is_found, strict=True) if yes]
-    regions = (_region(labels, volume, s, (number, count)) for number, (s, count) in enumerate(found, 1))
-    return Regions(tuple(regions), tuple(s for s, yes in zip(structures, is_found, strict=True) if not yes))
+    boxes = dict(enumerate(find_objects(labels), 1))
+    require_described((label for label, box in boxes.items() if box), structures)
+    found: list[Region] = []
+    absent: list[Structure] = []
+    for structure in structures:
+        box = boxes.get(structure.segment.index)
+        region = _region(labels, volume, structure, box, len(found) + 1) if box else None
+        if region is None or region.volume_ml < structure.segment.min_volume_ml:
+            absent.append(structure)
+        else:
+            found.append(region)
+    return Regions(tuple(found), tuple(absent))
 
 
-def _is_found(voxels: int, structure: Structure, volume: Volume) -> bool:
-    return voxels > 0 and voxels * voxel_ml(volume) >= structure.segment.min_volume_ml
+def _region(labels: NDArray[np.uint8], volume: Volume, structure: Structure, box: Box, number: int) -> Region:
+    """One region, looked at in its box alone."""
+    mask = labels[box] == structure.segment.index
+    counts = [mask.sum(axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
+    voxels = int(counts[0].sum())
+    return Region(
+        structure,
+        number,
+        voxels,
+        voxels * voxel_ml(volume),
+        extent_mm(mask, volume),
+        box,
+        centre_mm(counts, box, volume),
+        spread_of(volume.voxels[box][mask]),
+    )
 
 
-def _region(labels: NDArray[np.uint8], volume: Volume, structure: Structure, count: tuple[int, int]) -> Region:
-    """One region, from its segment number and voxels."""
-    number, voxels = count
-    extent = extent_mm(labels == structure.segment.index, volume)
-    return Region(structure, number, voxels, voxels * voxel_ml(volume), extent)
+def centre_mm(counts: Sequence[NDArray[np.int_]], box: Box, volume: Volume) -> tuple[float, float, float]:
+    """Centre of mass in LPS mm, from the number of voxels on each slice, row and column of a box."""
+    k, j, i = (
+        part.start + float(np.average(np.arange(len(count)), weights=count))
+        for part, count in zip(box, counts, strict=True)
+    )
+    x, y, z, _ = (volume.affine_lps @ (i, j, k, 1.0)).tolist()
+    return x, y, z
+
+
+def spread_of(values: NDArray[np.float32]) -> Spread | None:
+    """Mean, standard deviation and range; None where a value is not known."""
+    mean = float(values.mean(dtype=np.float64))
+    if not np.isfinite(mean):
+        return None
+    deviation = float(values.std(dtype=np.float64))
+    return Spread(mean, deviation, float(values.min()), float(values.max()))
 
 
 def require_same_grid(labels: NDArray[np.uint8], volume: Volume) -> None:
@@ -74,12 +123,11 @@ def require_same_grid(labels: NDArray[np.uint8], volume: Volume) -> None:
         raise ModelFault(f"the label map is {labels.shape}, the volume {volume.voxels.shape} (slice, row, column)")
 
 
-def require_described(labels: NDArray[np.uint8], voxels: Sequence[int], structures: Sequence[Structure]) -> None:
-    """The map holds configured labels alone: their voxels are all there are."""
-    if int(np.count_nonzero(labels)) == sum(voxels):
-        return
-    unknown = set(np.unique(labels).tolist()) - {0} - {structure.segment.index for structure in structures}
-    raise ModelFault(f"labels {sorted(unknown)} are in the map and dicom.toml has no [[segments]] for them")
+def require_described(labels: Iterable[int], structures: Sequence[Structure]) -> None:
+    """The map holds configured labels alone."""
+    unknown = set(labels) - {structure.segment.index for structure in structures}
+    if unknown:
+        raise ModelFault(f"labels {sorted(unknown)} are in the map and dicom.toml has no [[segments]] for them")
 
 
 def voxel_ml(volume: Volume) -> float:

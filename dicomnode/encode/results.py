@@ -11,12 +11,16 @@ from dicomnode.config.profiles import PROFILES
 from dicomnode.config.tables import Node
 from dicomnode.encode.context import Context, Encoded
 from dicomnode.encode.key_objects import key_objects
+from dicomnode.encode.lesions import lesion_by_lesion
 from dicomnode.encode.parametric_map import parametric_map
 from dicomnode.encode.prior import compared, comparison_in_words, read_prior
+from dicomnode.encode.quantity import quantity_of
 from dicomnode.encode.regions import regions_of
 from dicomnode.encode.report.classification import classification_content
 from dicomnode.encode.report.document import structured_report
-from dicomnode.encode.report.segmentation import outside_content, segmentation_content, volume_groups
+from dicomnode.encode.report.findings import with_findings
+from dicomnode.encode.report.ohif import with_editable_findings
+from dicomnode.encode.report.segmentation import outside_content, segmentation_content
 from dicomnode.encode.report.unable import reason_code, unable_content
 from dicomnode.encode.report.words import with_circumstances
 from dicomnode.encode.segmentation import segmentation
@@ -136,13 +140,13 @@ def segmentation_object(told: Told) -> Dataset | None:
 
 
 def report(told: Told) -> Dataset:
-    """The Comprehensive 3D SR; beside a SEG it measures its segments."""
-    content, seg = told.content, told.made.get(Role.SEG)
-    answer = told.prediction.answer if told.prediction else None
-    if seg is not None and told.regions is not None and isinstance(answer, Segmentation):
-        groups = volume_groups(told.context, answer, told.regions, seg)
-        content = replace(content, groups=[*groups, *content.groups], objects=(seg,))
-    return structured_report(told.context, content)
+    """The Comprehensive 3D SR."""
+    return structured_report(told.context, with_findings(told))
+
+
+def report_for_ohif(told: Told) -> Dataset:
+    """The same with outlines that OHIF makes editable."""
+    return structured_report(told.context, with_editable_findings(told), Role.SR_OHIF)
 
 
 MAKERS: tuple[tuple[Role, Maker], ...] = (
@@ -150,6 +154,7 @@ MAKERS: tuple[tuple[Role, Maker], ...] = (
     (Role.SR, report),
     (Role.KOS, key_objects),
     (Role.PMAP, parametric_map),
+    (Role.SR_OHIF, report_for_ohif),
 )
 """Who makes the object of each role; a later one may refer to an earlier one."""
 
@@ -169,11 +174,13 @@ def _told(context: Context, volume: Volume, prediction: Prediction) -> Told:
         content = classification_content(context, answer, prediction.domain)
         return Told(context, content, volume, prediction, shown=shown_scores(context, answer) if usable else ())
     structures = _structures(context)
-    regions = regions_of(answer.labels, volume, structures)
     if not usable:
         return Told(context, outside_content(context, structures), volume, prediction)
-    content = segmentation_content(context, volume, answer, regions)
-    return Told(context, content, volume, prediction, regions, shown_segments(answer, volume, regions))
+    answer, structures = lesion_by_lesion(context, answer, volume, structures)
+    regions = regions_of(answer.labels, volume, structures)
+    shown = shown_segments(answer, volume, regions, quantity_of(context.source))
+    content = segmentation_content(context, shown, answer, regions.absent)
+    return Told(context, content, volume, replace(prediction, answer=answer), regions, shown)
 
 
 def _structures(context: Context) -> tuple[Structure, ...]:

@@ -39,6 +39,8 @@ class Structure:
 
     segment: Segment
     tracking: Tracking
+    one_of: str = ""
+    """The configured label of which it is one lesion."""
 
 
 def patient_key(state: Path) -> bytes:
@@ -74,6 +76,13 @@ def segment_tracking(segment: Segment, task: str, source: Dataset, key: bytes) -
     owner = _patient_digest(source, key) if is_organ else str(source.StudyInstanceUID)
     words = f"{segment.label}, {side.lower()}" if side else segment.label
     return Tracking(words, derived_uid("tracking", owner, task, structure, side))
+
+
+def lesion_tracking(segment: Segment, name: str, task: str, source: Dataset, place_mm: tuple[float, ...]) -> Tracking:
+    """Tracking of one lesion, bound to its study and its place (a voxel of it, LPS mm): never that of another one."""
+    structure = "/".join((segment.type.scheme, segment.type.value, segment.label))
+    place = ",".join(f"{mm + 0.0:.1f}" for mm in place_mm)
+    return Tracking(name, derived_uid("lesion", str(source.StudyInstanceUID), task, structure, place))
 
 
 def finding_tracking(finding: Finding, task: str, source: Dataset) -> Tracking:

@@ -15,6 +15,7 @@ ALLOWED = {
     ("CONTAINER", "HAS ACQ CONTEXT"): {"CODE", "NUM", "UIDREF"},
     ("IMAGE", "HAS ACQ CONTEXT"): {"NUM"},
     ("NUM", "HAS CONCEPT MOD"): {"CODE", "TEXT"},
+    ("NUM", "INFERRED FROM"): {"SCOORD"},
     ("NUM", "HAS PROPERTIES"): {"NUM"},
     ("CODE", "HAS CONCEPT MOD"): {"CODE"},
     ("TEXT", "HAS CONCEPT MOD"): {"CODE"},

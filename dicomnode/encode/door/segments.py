@@ -7,7 +7,7 @@ from pydicom import Dataset
 
 from dicomnode.encode.door.expected import Expected
 from dicomnode.encode.door.geometry import figures
-from dicomnode.encode.door.items import children, groups, tracking_of
+from dicomnode.encode.door.items import children, groups, tracking_of, tree
 from dicomnode.values import Role
 
 VOLUME_ML = 1e-4
@@ -16,9 +16,9 @@ CUBIC_MM_PER_ML = 1000.0
 
 
 def segment_faults(expected: Expected) -> Iterator[str]:
-    """Segments without frames, and what SR and SEG tell differently about them."""
-    seg, document = expected.of(Role.SEG), expected.of(Role.SR)
-    if seg is None or document is None:
+    """Segments without frames, and what the reports and the SEG tell differently about them."""
+    seg = expected.of(Role.SEG)
+    if seg is None:
         return
     numbers = [int(segment.get("SegmentNumber") or 0) for segment in seg.get("SegmentSequence") or ()]
     if numbers != list(range(1, len(numbers) + 1)):
@@ -29,8 +29,9 @@ def segment_faults(expected: Expected) -> Iterator[str]:
         return
     yield from (f"SEG: frames name segment {n}, which is not described" for n in sorted(set(counts) - set(numbers)))
     yield from (f"SEG: segment {n} is empty" for n in numbers if not counts.get(n))
-    yield from _tracking_faults(seg, document)
-    yield from _volume_faults(seg, document, counts)
+    for document in expected.reports:
+        yield from _tracking_faults(seg, document)
+        yield from _volume_faults(seg, document, counts)
 
 
 def voxel_counts(seg: Dataset) -> dict[int, int] | None:
@@ -57,9 +58,9 @@ def segment_number(seg: Dataset, frame: Dataset) -> int:
 
 
 def _tracking_faults(seg: Dataset, document: Dataset) -> Iterator[str]:
-    """Each segment's tracking is that of the group that refers to it, and of one with its outline."""
+    """Each segment's tracking is that of the group that refers to it, and its UID that of one with its outline."""
     by_number = {_referred(group): group for group in groups(document) if _referred(group)}
-    outlined = {tracking_of(group) for group in groups(document) if children(group, "111030/DCM")}
+    outlined = {tracking_of(group)[1] for group in groups(document) if _is_outlined(group)}
     for segment in seg.get("SegmentSequence") or ():
         number = int(segment.get("SegmentNumber") or 0)
         track = (str(segment.get("TrackingID", "")), str(segment.get("TrackingUID", "")))
@@ -67,8 +68,12 @@ def _tracking_faults(seg: Dataset, document: Dataset) -> Iterator[str]:
             yield f"SR: no measurement group refers to segment {number}"
         elif tracking_of(by_number[number]) != track:
             yield f"SR and SEG track segment {number} under different identifiers"
-        if track not in outlined:
+        if track[1] not in outlined:
             yield f"SR: segment {number} has no outline that a viewer could jump to"
+
+
+def _is_outlined(group: Dataset) -> bool:
+    return any(item.get("ValueType") == "SCOORD" for _, item in tree(group))
 
 
 def _volume_faults(seg: Dataset, document: Dataset, counts: dict[int, int]) -> Iterator[str]:

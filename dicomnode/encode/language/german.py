@@ -18,6 +18,11 @@ GERMAN: dict[str, str] = {
     "{name}: volume {volume} ml, largest diameter {diameter} mm.": (
         "{name}: Volumen {volume} ml, größter Durchmesser {diameter} mm."
     ),
+    "{name}: volume {volume} ml, largest diameter {diameter} mm, {long} × {short} mm on its largest slice.": (
+        "{name}: Volumen {volume} ml, größter Durchmesser {diameter} mm, {long} × {short} mm auf der größten Schicht."
+    ),
+    "{name}: mean {mean} {unit}.": "{name}: Mittelwert {mean} {unit}.",
+    "{name}: {count} found.": "{name}: {count} gefunden.",
     "{name}: outlined; its size is not known.": "{name}: umrandet; die Größe ist nicht bekannt.",
     "Looked for and not found: {names}.": "Gesucht und nicht gefunden: {names}.",
     "The uncertainty of an outline is the model's own, averaged over the structure: 0 is sure, 1 is unsure": (

@@ -15,6 +15,11 @@ JAPANESE: dict[str, str] = {
     "Nothing found.": "所見は検出されませんでした。",
     # segmentation
     "{name}: volume {volume} ml, largest diameter {diameter} mm.": ("{name}：体積 {volume} ml、最大径 {diameter} mm。"),
+    "{name}: volume {volume} ml, largest diameter {diameter} mm, {long} × {short} mm on its largest slice.": (
+        "{name}：体積 {volume} ml、最大径 {diameter} mm、最大断面で {long} × {short} mm。"
+    ),
+    "{name}: mean {mean} {unit}.": "{name}：平均 {mean} {unit}。",
+    "{name}: {count} found.": "{name}：{count} 個。",
     "{name}: outlined; its size is not known.": "{name}：輪郭を表示しています。大きさは不明です。",
     "Looked for and not found: {names}.": "検索しましたが検出されませんでした：{names}。",
     "The uncertainty of an outline is the model's own, averaged over the structure: 0 is sure, 1 is unsure": (

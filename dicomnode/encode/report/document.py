@@ -56,7 +56,7 @@ class Content:
     """Further evidence: our own SEG."""
 
 
-def structured_report(context: Context, content: Content) -> Dataset:
+def structured_report(context: Context, content: Content, role: Role = Role.SR) -> Dataset:
     """A COMPLETE, UNVERIFIED Comprehensive 3D SR (PS3.3 A.35.13, PS3.16 TID 1500)."""
     report = MeasurementReport(
         observation_context=observer(context),
@@ -74,7 +74,7 @@ def structured_report(context: Context, content: Content) -> Dataset:
         is_verified=False,
         previous_versions=_predecessors(context) or None,
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        **identity(context, Role.SR),
+        **identity(context, role),
     )
     _insert_library(document, context)
     settle(document, context)

@@ -1,8 +1,7 @@
-"""Report of a segmentation: each segment's volume and extent, and its outline where it is largest."""
+"""Measurement groups of findings that have a place: what was measured, and the outline that viewers jump to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-import numpy as np
 from highdicom.sr import (
     ContentSequence,
     FindingSite,
@@ -19,110 +18,91 @@ from highdicom.sr import (
     TrackingIdentifier,
     VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
-from numpy.typing import NDArray
 from pydicom import Dataset
 
-from dicomnode.bundles.dicom_toml import Segment
 from dicomnode.encode import concepts
 from dicomnode.encode.concepts import coded
 from dicomnode.encode.context import Context
-from dicomnode.encode.contours import largest_contour
 from dicomnode.encode.equipment import algorithm
-from dicomnode.encode.regions import Region, Regions
-from dicomnode.encode.tracking import Structure
+from dicomnode.encode.shown import Figure, Shown
+from dicomnode.encode.tracking import Structure, Tracking
 from dicomnode.values import Frame, Volume
 
-SIZE = "{name}: volume {volume} ml, largest diameter {diameter} mm."
-SIZE_UNKNOWN = "{name}: outlined; its size is not known."
-NOT_FOUND = "Looked for and not found: {names}."
 
-
-def volumetric_group(context: Context, region: Region, seg: Dataset, uncertainty: float | None) -> ContentSequence:
-    """Volume and extent of one segment, by reference to the SEG (TID 1411)."""
-    measurements = [
-        Measurement(concepts.VOLUME, round(region.volume_ml, 4), concepts.MILLILITRE, algorithm_id=algorithm(context)),
-        Measurement(
-            concepts.DIAMETER,
-            round(region.extent_mm, 2),
-            concepts.MILLIMETRE,
-            derivation=concepts.MAXIMUM,
-            algorithm_id=algorithm(context),
-        ),
-    ]
-    if uncertainty is not None:
-        measurements.append(Measurement(concepts.VOXEL_UNCERTAINTY, round(uncertainty, 3), concepts.NO_UNITS))
+def volumetric_group(context: Context, one: Shown, seg: Dataset, figures: Sequence[Figure]) -> ContentSequence:
+    """Figures of one finding by reference to its SEG segment (TID 1411)."""
     return VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracked(region.structure),
+        tracking_identifier=tracked(one.tracking),
+        algorithm_id=algorithm(context),
         referenced_segment=ReferencedSegment(
             sop_class_uid=seg.SOPClassUID,
             sop_instance_uid=seg.SOPInstanceUID,
-            segment_number=region.number,
+            segment_number=one.segment,
             source_series=SourceSeriesForSegmentation(context.source.SeriesInstanceUID),
         ),
-        measurements=measurements,
-        **_finding(region.structure.segment),
+        measurements=[measurement(figure) for figure in figures],
+        **finding(one),
     )
 
 
-def planar_group(context: Context, region: Region, labels: NDArray[np.uint8], volume: Volume) -> ContentSequence:
-    """The outline on the slice of largest area (TID 1410), under the same tracking UID: viewers jump to it."""
-    contour = largest_contour(labels == region.structure.segment.index, volume)
-    area = Measurement(
-        concepts.AREA, round(contour.area_mm2, 2), concepts.SQUARE_MILLIMETRE, algorithm_id=algorithm(context)
-    )
+def planar_group(context: Context, one: Shown, volume: Volume, figures: Sequence[Figure]) -> ContentSequence:
+    """The outline on the key slice (TID 1410), under the same tracking UID: viewers jump to it."""
+    assert one.key is not None
     return PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracked(region.structure),
+        tracking_identifier=tracked(one.tracking),
+        algorithm_id=algorithm(context),
         referenced_region=ImageRegion(
             graphic_type=GraphicTypeValues.POLYLINE,
-            graphic_data=contour.points,
-            source_image=_image_of(volume.frames[contour.slice]),
+            graphic_data=one.key.points,
+            source_image=image_of(volume.frames[one.key.slice]),
         ),
-        measurements=[area] if volume.has_geometry else None,
-        **_finding(region.structure.segment),
+        measurements=[measurement(figure) for figure in figures] or None,
+        **finding(one),
     )
 
 
 def unseen_group(context: Context, structure: Structure, evaluation: QualitativeEvaluation) -> ContentSequence:
     """A structure that has no region: not found, or not assessed (TID 1501)."""
-    first = context.instances[0]
+    first, segment = context.instances[0], structure.segment
+    one = Shown(structure.tracking, segment.type, segment.region, segment.laterality, category=segment.category)
     return MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracked(structure),
+        tracking_identifier=tracked(structure.tracking),
         algorithm_id=algorithm(context),
         source_images=[SourceImageForMeasurementGroup(first.sop_class_uid, first.sop_instance_uid)],
         qualitative_evaluations=[evaluation],
-        **_finding(structure.segment),
+        **finding(
+            Shown(structure.tracking, segment.type, segment.region, segment.laterality, category=segment.category)
+        ),
     )
 
 
-def _tracked(structure: Structure) -> TrackingIdentifier:
-    return TrackingIdentifier(uid=structure.tracking.uid, identifier=structure.tracking.identifier)
+def measurement(figure: Figure) -> Measurement:
+    """One value with its unit and how it was derived (TID 300)."""
+    return Measurement(figure.name, figure.value, figure.unit, derivation=figure.derivation)
 
 
-def _finding(segment: Segment) -> dict[str, object]:
+def tracked(tracking: Tracking) -> TrackingIdentifier:
+    """Tracking identifier and UID of a group."""
+    return TrackingIdentifier(uid=tracking.uid, identifier=tracking.identifier)
+
+
+def finding(one: Shown) -> dict[str, object]:
     """Finding category, type and site; the side only where dicom.toml fixes it."""
-    laterality = coded(segment.laterality) if segment.laterality else None
-    sites = [FindingSite(coded(segment.region), laterality=laterality)] if segment.region else None
+    laterality = coded(one.laterality) if one.laterality else None
     return {
-        "finding_category": coded(segment.category),
-        "finding_type": coded(segment.type),
-        "finding_sites": sites,
+        "finding_category": coded(one.category) if one.category else None,
+        "finding_type": coded(one.concept),
+        "finding_sites": [FindingSite(coded(one.site), laterality=laterality)] if one.site else None,
     }
 
 
-def _image_of(frame: Frame) -> SourceImageForRegion:
+def image_of(frame: Frame) -> SourceImageForRegion:
+    """The image that an outline lies on."""
     numbers = [frame.frame_number] if frame.frame_number else None
     return SourceImageForRegion(frame.sop_class_uid, frame.sop_instance_uid, numbers)
 
 
-def sizes_in_words(context: Context, regions: Regions, volume: Volume) -> Iterator[str]:
-    """A sentence for each structure found, and one for those that were not."""
-    for region in regions.found:
-        facts = {
-            "name": context.hear(region.structure.tracking.identifier),
-            "volume": context.number(region.volume_ml, 2),
-            "diameter": context.number(region.extent_mm),
-        }
-        yield context.say(SIZE if volume.has_geometry else SIZE_UNKNOWN, **facts)
-    if regions.absent:
-        names = context.listed(context.hear(s.tracking.identifier) for s in regions.absent)
-        yield context.say(NOT_FOUND, names=names)
+def centre_figures(one: Shown) -> Iterator[Figure]:
+    """Its centre of mass in the frame of reference, a figure for each direction."""
+    for name, mm in zip(concepts.CENTRE, one.centre_mm or (), strict=False):
+        yield Figure(name, round(mm, 2), concepts.MILLIMETRE)

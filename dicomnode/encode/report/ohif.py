@@ -1,0 +1,72 @@
+"""The report for OHIF: each outline within a number, under a tracking id of its drawing tool, so that it can be edited.
+
+OHIF 3.13 takes a group (TID 1501) with such an id and a SCOORD within its first number as a measurement of its own;
+with the SCOORD beside the numbers (TID 1410) their values would be lost. It shows a comment as the measurement's name.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from highdicom.sr import (
+    ContentSequence,
+    CoordinatesForMeasurement,
+    GraphicTypeValues,
+    Measurement,
+    MeasurementsAndQualitativeEvaluations,
+    SourceImageForMeasurementGroup,
+    TrackingIdentifier,
+)
+
+from dicomnode.encode.concepts import COMMENT
+from dicomnode.encode.equipment import algorithm
+from dicomnode.encode.report.document import Content, text_item
+from dicomnode.encode.report.findings import slice_figures, volumes
+from dicomnode.encode.report.segments import finding, image_of, measurement, planar_group
+from dicomnode.encode.shown import Shown
+from dicomnode.encode.told import Told
+from dicomnode.values import Role, Volume
+
+FREEHAND = "Cornerstone3DTools@^0.1.0:PlanarFreehandROI"
+
+
+def with_editable_findings(told: Told) -> Content:
+    """The content of the report for OHIF; the SEG's figures follow the outlines, whose tracking UIDs they share."""
+    seg = told.made.get(Role.SEG)
+    groups = [*_outlines(told), *volumes(told), *told.content.groups]
+    return replace(told.content, groups=groups, objects=(seg,) if seg is not None else ())
+
+
+def _outlines(told: Told) -> Iterator[ContentSequence]:
+    for one in told.shown:
+        if one.key is None or told.volume is None:
+            continue
+        if slice_figures(one):
+            yield editable_group(told, one, told.volume)
+        else:
+            yield planar_group(told.context, one, told.volume, ())  # OHIF edits no outline without a number
+
+
+def editable_group(told: Told, one: Shown, volume: Volume) -> ContentSequence:
+    """One outline as OHIF's freehand tool writes it (TID 1501): its first number is inferred from it."""
+    assert one.key is not None
+    first, *others = slice_figures(one)
+    image = image_of(volume.frames[one.key.slice])
+    coordinates = CoordinatesForMeasurement(GraphicTypeValues.POLYLINE, one.key.points, image)
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(uid=one.tracking.uid, identifier=FREEHAND),
+        algorithm_id=algorithm(told.context),
+        source_images=[_source(volume, one.key.slice)],
+        measurements=[
+            Measurement(first.name, first.value, first.unit, referenced_coordinates=[coordinates]),
+            *(measurement(figure) for figure in others),
+        ],
+        **finding(one),
+    )
+    group[0].ContentSequence.append(text_item(COMMENT, one.tracking.identifier))
+    return group
+
+
+def _source(volume: Volume, k: int) -> SourceImageForMeasurementGroup:
+    frame = volume.frames[k]
+    numbers = [frame.frame_number] if frame.frame_number else None
+    return SourceImageForMeasurementGroup(frame.sop_class_uid, frame.sop_instance_uid, numbers)
