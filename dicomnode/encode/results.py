@@ -152,9 +152,9 @@ def report_for_ohif(told: Told) -> Dataset:
 MAKERS: tuple[tuple[Role, Maker], ...] = (
     (Role.SEG, segmentation_object),
     (Role.SR, report),
+    (Role.SR_OHIF, report_for_ohif),
     (Role.KOS, key_objects),
     (Role.PMAP, parametric_map),
-    (Role.SR_OHIF, report_for_ohif),
 )
 """Who makes the object of each role; a later one may refer to an earlier one."""
 

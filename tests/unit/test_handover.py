@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,19 @@ def test_a_segmentation_is_handed_over_unchanged(tmp_path: Path) -> None:
     )
     assert (where.frames, where.voxels.shape, where.notes) == (volume().frames, (2, 3, 4), ("a note",))
     assert np.array_equal(where.affine_lps, AFFINE)
+
+
+def test_the_voxels_inside_the_label_map_are_handed_over_to_be_measured(tmp_path: Path) -> None:
+    labels = np.zeros((2, 3, 4), np.uint8)
+    labels[1, 2, 1:3] = 4
+    images = replace(volume(), voxels=np.arange(24, dtype=np.float32).reshape(2, 3, 4))
+
+    hand_over(tmp_path, "key", images, Prediction(Segmentation(labels), DomainAnswer(True), "cpu"))
+    where, _ = handed_over(tmp_path, "key")
+
+    # slice 1, row 2, columns 1 and 2: 12 + 8 + 1 and 2
+    assert where.voxels[1, 2].tolist() == [0, 21, 22, 0]
+    assert np.count_nonzero(where.voxels) == 2
 
 
 def test_a_classification_is_handed_over_with_its_saliency_map(tmp_path: Path) -> None:

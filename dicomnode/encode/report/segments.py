@@ -70,9 +70,7 @@ def unseen_group(context: Context, structure: Structure, evaluation: Qualitative
         algorithm_id=algorithm(context),
         source_images=[SourceImageForMeasurementGroup(first.sop_class_uid, first.sop_instance_uid)],
         qualitative_evaluations=[evaluation],
-        **finding(
-            Shown(structure.tracking, segment.type, segment.region, segment.laterality, category=segment.category)
-        ),
+        **finding(one),
     )
 
 
