@@ -33,8 +33,8 @@ def handover_folder(state: Path, run_key: str) -> Path:
 def hand_over(state: Path, run_key: str, volume: Volume, prediction: Prediction) -> None:
     """Write what was predicted; of the voxels, those inside the label map go along, to be measured."""
     final = handover_folder(state, run_key)
+    _remove_parts(state, run_key)
     made = final.with_name(f"{run_key}.{os.getpid()}.part")
-    shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
     np.savez(made / "arrays.npz", **_arrays(volume, prediction))
     (made / "facts.json").write_text(json.dumps(_facts(volume, prediction)), encoding="utf-8")
@@ -58,6 +58,13 @@ def forget(state: Path, run_keys: Iterable[str]) -> None:
     """Remove the files of runs that have ended."""
     for run_key in run_keys:
         shutil.rmtree(handover_folder(state, run_key), ignore_errors=True)
+        _remove_parts(state, run_key)
+
+
+def _remove_parts(state: Path, run_key: str) -> None:
+    """Remove what a process wrote of a run before it was killed."""
+    for part in handover_folder(state, run_key).parent.glob(f"{run_key}.*.part"):
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _arrays(volume: Volume, prediction: Prediction) -> dict[str, Any]:

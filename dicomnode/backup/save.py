@@ -5,7 +5,6 @@ import io
 import os
 import sqlite3
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from dicomnode.durable import FLOW_VERSION
 from dicomnode.errors import ConfigFault
 from dicomnode.index.database import Index
 from dicomnode.index.schema import InstanceRow, RunInstanceRow, RunRow
+from dicomnode.scratch import scratch_folder
 from dicomnode.values import RunStatus
 
 LEFT_OUT = ("studies", "tmp", "incoming", "locks")
@@ -55,8 +55,8 @@ def save(config: Config, config_file: Path, index: Index, target: Path, *, with_
         raise ConfigFault(f"{target} exists already: name another file")
     databases = {INDEX: _sqlite_file(config.index_url), ENGINE: _sqlite_file(config.engine_url)}
     partial = target.with_name(target.name + ".partial")
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as folder:
-        copies = copy_databases(databases, Path(folder))
+    with scratch_folder(target.parent) as folder:
+        copies = copy_databases(databases, folder)
         files = {CONFIG: config_file, **copies, **_state_files(config, index, with_studies), **_model_files(config)}
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 - a mode
             _write(file, files, _manifest(index, with_studies))

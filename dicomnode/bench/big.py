@@ -1,11 +1,11 @@
 """`dicomnode bench receive --big`: the receiver's peak memory while one large multi-frame instance comes in."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from dicomnode.bench import receivers, sender
 from dicomnode.bench.images import write_multi_frame
+from dicomnode.scratch import scratch_folder
 
 FRAMES = 954
 """Of 0.5 MB each: 500 MB."""
@@ -29,11 +29,11 @@ class Peak:
 
 def measure(frames: int = FRAMES) -> list[Peak]:
     """Peak resident memory of our receiver process, on pynetdicom's path and on the fast one."""
-    with tempfile.TemporaryDirectory(prefix="dicomnode-bench-") as folder:
-        image = Path(folder) / "image"
+    with scratch_folder() as folder:
+        image = folder / "image"
         image.mkdir()
         size = write_multi_frame(image / "large.dcm", frames)
-        return [_peak(Path(folder) / str(fast), image, size, fast) for fast in (False, True)]
+        return [_peak(folder / str(fast), image, size, fast) for fast in (False, True)]
 
 
 def _peak(folder: Path, image: Path, size: int, fast: bool) -> Peak:

@@ -3,7 +3,6 @@
 import os
 import platform
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
@@ -13,6 +12,7 @@ from pathlib import Path
 from dicomnode.bench import receivers, sender
 from dicomnode.bench.images import ct_template, write_fresh
 from dicomnode.bench.receivers import Running
+from dicomnode.scratch import scratch_folder
 
 SIDES = (512, 64)
 ASSOCIATIONS = (1, 4)
@@ -95,11 +95,11 @@ def measure(repeats: int, instances: int, told: Callable[[str], None]) -> list[F
     """
     found: list[Figures] = []
     for setting, variables in NAGLE.items():
-        with tempfile.TemporaryDirectory(prefix="dicomnode-bench-") as folder, ExitStack() as opened:
-            running = [opened.enter_context(one) for one in _starting(Path(folder), variables)]
+        with scratch_folder() as folder, ExitStack() as opened:
+            running = [opened.enter_context(one) for one in _starting(folder, variables)]
             for cell in (Cell(setting, side, count) for side in SIDES for count in ASSOCIATIONS):
                 told(f"{setting}, {cell.side}×{cell.side}, {cell.associations} association(s)")
-                found += _measure_cell(cell, running, variables, _Load(Path(folder) / "images", repeats, instances))
+                found += _measure_cell(cell, running, variables, _Load(folder / "images", repeats, instances))
     return found
 
 
@@ -119,8 +119,8 @@ def verdicts(found: list[Figures]) -> list[Verdict]:
 
 def surroundings() -> dict[str, str]:
     """Machine, versions and settings that the figures depend on."""
-    with tempfile.TemporaryDirectory(prefix="dicomnode-bench-") as folder:
-        sync_ms = 1e3 * statistics.median(_sync_s(Path(folder)) for _ in range(SYNCS))
+    with scratch_folder() as folder:
+        sync_ms = 1e3 * statistics.median(_sync_s(folder) for _ in range(SYNCS))
     return {
         "machine": f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}",
         "load": f"load average {os.getloadavg()[0]:.1f} before, {_priority()}",

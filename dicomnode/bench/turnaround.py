@@ -6,7 +6,6 @@ times in the index: the last instance's arrival, and the answer to the last resu
 
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from dicomnode.demo.pacs import AE_TITLE, free_port, pacs, store
 from dicomnode.errors import ConfigFault
 from dicomnode.index.database import Index
 from dicomnode.index.schema import DeliveryRow, ResultRow, RunRow, StudyRow
+from dicomnode.scratch import scratch_folder
 
 REPO = Path(__file__).parents[2]
 MODEL = "hippocampus_mr"
@@ -61,11 +61,11 @@ def measure(repeats: int, told: Callable[[str], None]) -> list[Turnaround]:
     """
     if not orthanc_program() or not CASE.is_file():
         raise ConfigFault("this needs Orthanc (`make peers`) and a clone of the repository")
-    with tempfile.TemporaryDirectory(prefix="dicomnode-bench-") as folder, _node(Path(folder)) as (index, port):
+    with scratch_folder() as folder, _node(folder) as (index, port):
         found = []
         for number in range(repeats + 1):
             told("a first study, to warm the model" if number == 0 else f"study {number} of {repeats}")
-            study_uid = _send(Path(folder) / "images" / str(number), f"hippocampus_bench_{number}", port)
+            study_uid = _send(folder / "images" / str(number), f"hippocampus_bench_{number}", port)
             found.append(_measured(index, study_uid))
         return found[1:]
 

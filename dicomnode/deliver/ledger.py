@@ -52,16 +52,6 @@ def park(index: Index, sop_instance_uid: str, destination: str, reason: str) -> 
             row.status, row.reason = DeliveryStatus.PARKED, reason
 
 
-def queue_again(index: Index, sop_instance_uid: str, destination: str) -> bool:
-    """Send a parked result again, as from the start; False where it was not parked."""
-    with index.transaction() as session:
-        row = _require(session, sop_instance_uid, destination)
-        if row.status != DeliveryStatus.PARKED:
-            return False
-        row.status, row.queued_s, row.requested_s = DeliveryStatus.QUEUED, time.time(), None
-        return True
-
-
 def _require(session: Session, sop_instance_uid: str, destination: str) -> DeliveryRow:
     """The row of a result, or of its fallback where the destination was given that instead."""
     row = delivery(session, sop_instance_uid, destination)

@@ -78,6 +78,11 @@ class Predictor:
             loaded.worker.close()
         self._loaded.clear()
 
+    def tidy(self) -> None:
+        """Remove the temporary files of every process, when this one is about to end without more ado."""
+        for loaded in tuple(self._loaded.values()):
+            loaded.worker.tidy()
+
     def _asked(self, loaded: "_Loaded", volume: Volume, setting: ModelSetting) -> Prediction:
         ask = Ask.of(volume, saliency=setting.saliency, research=setting.research_outside_domain)
         lost = (loaded.load.digest, volume.series_uid)

@@ -12,12 +12,15 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import ExitStack
+from pathlib import Path
 
 import structlog
 
 from dicomnode.infer.faults import TimedOut, WorkerLost
 from dicomnode.infer.protocol import Ask, Load, prediction_of
 from dicomnode.infer.wire import BrokenFrame, Message, receive, send
+from dicomnode.scratch import scratch_folder
 from dicomnode.values import Prediction
 
 log = structlog.get_logger()
@@ -25,7 +28,7 @@ log = structlog.get_logger()
 LOAD_TIMEOUT_S = 600.0
 """A process that has not loaded its bundle by then is killed; on a busy machine the start of torch takes minutes."""
 TAIL_LINES = 20
-ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
+ENVIRONMENT = ("PATH", "HOME", "LANG", "TZ", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 ENVIRONMENT_PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "PYTORCH_", "TORCH_", "OMP_", "MKL_")
 
 
@@ -71,6 +74,11 @@ class Worker:
         """End the process for good; a prediction that is under way in another thread is lost."""
         self._closed = True
         self._end()
+
+    def tidy(self) -> None:
+        """Remove the temporary files of its process, which is about to end with ours."""
+        if self._process is not None:
+            self._process.tidy()
 
     @property
     def pid(self) -> int | None:
@@ -121,6 +129,8 @@ class _Process:
 
     def __init__(self, threads: int) -> None:
         self.channel, theirs = socket.socketpair()
+        self._scratch = ExitStack()
+        """Its temporary files, which go when it has ended."""
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._popen: subprocess.Popen[str] | None = None
         self._fault: OSError | None = None
@@ -142,7 +152,12 @@ class _Process:
         self._open().kill()
         self._open().wait()
         self.channel.close()
+        self.tidy()
         self._thread.join(timeout=5)
+
+    def tidy(self) -> None:
+        """Remove its temporary files."""
+        self._scratch.close()
 
     def ending(self) -> str:
         """How it ended, in words; ended now, where it lives and only the channel broke."""
@@ -163,13 +178,15 @@ class _Process:
         """
         command = [sys.executable, "-P", "-m", "dicomnode.infer.child", str(theirs.fileno()), str(os.getpid())]
         try:
+            environment = _environment(threads, self._scratch.enter_context(scratch_folder()))
             self._popen = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                text=True, errors="replace", pass_fds=(theirs.fileno(),), env=_environment(threads),
+                text=True, errors="replace", pass_fds=(theirs.fileno(),), env=environment,
                 process_group=0,  # Ctrl-C is for the node, which ends its processes itself
             )  # fmt: skip
         except OSError as fault:
             self._fault = fault
+            self._scratch.close()
             return
         finally:
             self._started.set()
@@ -184,7 +201,7 @@ class _Process:
         return self._popen
 
 
-def _environment(threads: int) -> dict[str, str]:
+def _environment(threads: int, scratch: Path) -> dict[str, str]:
     """What a bundle may see of our environment: no secret of the node.
 
     Threads that wait do not spin: on a machine that also receives, spinning ones made a forward three times slower.
@@ -195,4 +212,5 @@ def _environment(threads: int) -> dict[str, str]:
         if name in ENVIRONMENT or name.startswith(ENVIRONMENT_PREFIXES)
     }
     limits = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)} if threads else {}
-    return {"OMP_WAIT_POLICY": "PASSIVE"} | kept | limits | {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
+    ours = {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1", "TMPDIR": str(scratch)}
+    return {"OMP_WAIT_POLICY": "PASSIVE"} | kept | limits | ours

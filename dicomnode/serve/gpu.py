@@ -40,6 +40,7 @@ def run_gpu(config: Config, index: Index, stop: threading.Event, *, number: int,
             with Heart(index, name) as heart:
                 heart.ready("analyses one run at a time")
                 stop.wait()
+            predictor.tidy()
             durable.leave()
 
 

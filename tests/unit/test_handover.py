@@ -73,6 +73,21 @@ def test_handing_over_twice_keeps_the_second(tmp_path: Path) -> None:
     assert taken.answer.labels.max() == taken.answer.labels.min() == 2
 
 
+def test_what_a_killed_process_wrote_of_a_run_goes_with_the_next_try(tmp_path: Path) -> None:
+    left, other = (handover_folder(tmp_path, f"{key}.123.part") for key in ("key", "other"))
+    left.mkdir(parents=True)
+    other.mkdir()
+
+    hand_over(
+        tmp_path, "key", volume(), Prediction(Segmentation(np.zeros((2, 3, 4), np.uint8)), DomainAnswer(True), "cpu")
+    )
+
+    assert not left.exists()
+    assert other.exists()
+    forget(tmp_path, ["other"])
+    assert not other.exists()
+
+
 def test_what_is_forgotten_is_gone_and_nothing_else(tmp_path: Path) -> None:
     prediction = Prediction(Segmentation(np.zeros((2, 3, 4), np.uint8)), DomainAnswer(True), "cpu")
     for key in ("old", "new"):

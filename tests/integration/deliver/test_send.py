@@ -10,10 +10,11 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from dicomnode.deliver.fallback import fallback_uid
-from dicomnode.deliver.ledger import delivery, park, queue_again
+from dicomnode.deliver.ledger import delivery, park
 from dicomnode.deliver.outbox import OutboxDamaged, post, read_unchanged
 from dicomnode.deliver.send import Sender, Sent, send, send_many
 from dicomnode.index.database import Index
+from dicomnode.index.work import retry_deliveries
 from dicomnode.peers.faults import Aborted, BusyPeer, Failed, NoAnswer, NotAccepted, Rejected
 from dicomnode.values import DeliveryStatus, Result, Role
 from tests.peers_made import Pacs, peer, remote_at, silent_port
@@ -262,8 +263,9 @@ def test_a_parked_result_waits_for_a_person_and_is_then_sent(tmp_path: Path, ind
     park(index, seg.sop_instance_uid, "pacs", "refused")
     assert row(index, seg.sop_instance_uid) == (DeliveryStatus.PARKED, 0, "refused")
 
-    assert queue_again(index, seg.sop_instance_uid, "pacs")
-    assert not queue_again(index, seg.sop_instance_uid, "pacs")
+    with index.transaction() as session:
+        assert retry_deliveries(session, "pacs") == 1
+        assert retry_deliveries(session, "pacs") == 0
     with peer(Pacs()) as remote:
         assert send(Sender(index, tmp_path, remote), seg).status is DeliveryStatus.SENT
 

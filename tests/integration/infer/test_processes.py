@@ -70,6 +70,18 @@ def test_one_warm_process_answers_again_and_again_and_sees_no_secret(
     assert time.monotonic() - began_s < 5  # loading alone takes longer than this many answers
 
 
+def test_what_a_models_process_keeps_on_disk_goes_with_it(tmp_path: Path) -> None:
+    model = bundle_made(tmp_path, "plain", "Threshold")
+
+    with Predictor(Infer(threads=1)) as predictor:
+        predictor.warm(model, ModelSetting())
+        environment = Path(f"/proc/{pid_of(predictor, 'plain')}/environ").read_text().split("\0")
+        (scratch,) = (Path(line.removeprefix("TMPDIR=")) for line in environment if line.startswith("TMPDIR="))
+        (scratch / "file").touch()
+
+    assert not scratch.exists()
+
+
 def test_a_hung_process_is_killed_and_replaced(tmp_path: Path, predictor: Predictor, ask: Ask) -> None:
     model = bundle_made(tmp_path, "sleepy", "Sleeps")
     ask(model, volume())
