@@ -29,7 +29,7 @@ bench: $(READY) ## measure receiving and turnaround against DCMTK and Orthanc
 	$(BIN)/dicomnode bench receive
 	$(BIN)/dicomnode bench turnaround
 
-peers: ## install Orthanc, DCMTK and the validators (apt, as root)
+peers: ## install Orthanc, DCMTK, the validators and a viewer (apt and npm, as root)
 	deploy/peers.sh
 
 soak: $(READY) ## run the long tests too: full kill counts and long simulations

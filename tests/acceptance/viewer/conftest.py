@@ -1,0 +1,35 @@
+"""One PACS, one viewer and one browser for all tests of this folder; they end with its last test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.viewer.bench import Desk, desk
+from tests.acceptance.viewer.phantoms_made import Shown, classified_study, segmented_study
+from tests.phantom import OBLIQUE
+
+FLIPPED = (-1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+"""Rows run to the patient's right: the stack's normal points to the feet."""
+
+
+@pytest.fixture(scope="package")
+def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with desk(tmp_path_factory.mktemp("viewer")) as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def studies(reading: Desk, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shown]:
+    """Every phantom with its results, in the PACS."""
+    folder = tmp_path_factory.mktemp("phantoms")
+    made = {
+        "axial": segmented_study(folder, "axial"),
+        "oblique": segmented_study(folder, "oblique", OBLIQUE),
+        "reversed": segmented_study(folder, "reversed", backwards=True),
+        "flipped": segmented_study(folder, "flipped", FLIPPED),
+        "radiograph": classified_study(folder, "radiograph"),
+    }
+    for study in made.values():
+        for file in study.files():
+            reading.pacs.post("/instances", file)
+    return made
