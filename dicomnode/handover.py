@@ -72,6 +72,8 @@ def _arrays(volume: Volume, prediction: Prediction) -> dict[str, Any]:
     if isinstance(prediction.answer, Segmentation):
         arrays["labels"] = prediction.answer.labels
         arrays["inside"] = volume.voxels[prediction.answer.labels > 0]
+        if prediction.answer.probability is not None:
+            arrays["probability"] = prediction.answer.probability
     if prediction.answer.saliency is not None:
         arrays["saliency"] = prediction.answer.saliency
     return arrays
@@ -124,7 +126,8 @@ def _prediction(facts: dict[str, Any], arrays: Any) -> Prediction:  # noqa: ANN4
     if "scores" in facts:
         answer = Classification(tuple(FindingScore(**score) for score in facts["scores"]), saliency)
     else:
-        answer = Segmentation(arrays["labels"], {int(k): v for k, v in facts["uncertainty"].items()}, saliency)
+        uncertainty = {int(k): v for k, v in facts["uncertainty"].items()}
+        answer = Segmentation(arrays["labels"], uncertainty, saliency, arrays.get("probability"))
     prediction = Prediction(answer, domain, facts["device"], facts["seconds"])
     return replace(prediction, notes=tuple(facts["notes"]))
 

@@ -106,11 +106,17 @@ class Stages:
         volume = self.device.build(series, rules)
         built_s = time.monotonic() - began_s
         self._note(run_key, "infer")
-        setting = self.config.model(run.model.name)
+        setting = self._setting(run)
         prediction = self.device.predictor.predict(run.model, volume, series.first, setting)
         hand_over(self.config.node.state, run_key, volume, prediction)
         self._say(run_key, summary_of(rules, volume, prediction))
         self._took(run_key, {"volume": built_s, **prediction.seconds, "analyse": time.monotonic() - began_s})
+
+    def _setting(self, run: Run) -> ModelSetting:
+        """The model's settings; a map of probability, large as it is, is asked for only where it will be sent."""
+        setting = self.config.model(run.model.name)
+        mapped = setting.probability and Role.PMAP in self.config.objects(run.profile)
+        return setting.model_copy(update={"probability": mapped})
 
     def report(self, run_key: str, attempt: int, analysed: dict[str, str]) -> int:
         """Encode ─► door ─► outbox; how many results. One delivery per result and destination follows."""

@@ -51,7 +51,9 @@ class Thresholds:
     """Stands in for the model's process: label 1 where a voxel is at least LEVEL."""
 
     def predict(self, model: ModelVersion, volume: Volume, header: Header, setting: ModelSetting) -> Prediction:
-        return Prediction(Segmentation((volume.voxels >= LEVEL).astype(np.uint8)), DomainAnswer(True), "cpu")
+        labels = (volume.voxels >= LEVEL).astype(np.uint8)
+        probability = labels.astype(np.float16) if setting.probability else None
+        return Prediction(Segmentation(labels, probability=probability), DomainAnswer(True), "cpu")
 
 
 @dataclass

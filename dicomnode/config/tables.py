@@ -178,6 +178,8 @@ class ModelSetting(Table):
     research_outside_domain: bool = False
     """Show probabilities outside the evaluated domain; every result is marked."""
     saliency: bool = True
+    probability: bool = True
+    """Map the probability of a segmentation, where the run's viewer profile has a Parametric Map."""
     at_once: PositiveInt | None = None
     """Runs of this model under way at once, over all gpu processes; STAT studies have places of their own."""
 

@@ -1,7 +1,7 @@
 """One prediction, from a volume to the answer: prepare, ask the network, go back to the source grid."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,11 +17,12 @@ from dicomnode.infer.domain import Domain, load_domain
 from dicomnode.infer.forward import Forward, is_out_of_memory
 from dicomnode.infer.grid import network_input
 from dicomnode.infer.protocol import Ask
-from dicomnode.infer.segment import segmentation
+from dicomnode.infer.segment import probability_map, segmentation
 from dicomnode.infer.uncertainty import samples
 from dicomnode.values import Classification, DomainAnswer, Prediction, Segmentation, Volume
 
 NO_MAP = "no saliency map: out of memory"
+NO_PROBABILITY = "no probability map: out of memory"
 
 
 class Model:
@@ -73,9 +74,22 @@ class Model:
         self, ask: Ask, volume: Volume, image: MetaTensor, asked: "Asked"
     ) -> tuple[Segmentation | Classification, tuple[str, ...]]:
         if self.bundle.dicom.model.kind is Kind.SEGMENTATION:
-            return segmentation(self.bundle, volume, image, asked.plain, asked.others), ()
+            return self._segmented(ask, volume, image, asked)
         saliency, notes = self._saliency(volume, image, asked.plain) if ask.saliency else (None, ())
         return classification(self.bundle, image, asked.plain, asked.others, saliency), notes
+
+    def _segmented(
+        self, ask: Ask, volume: Volume, image: MetaTensor, asked: "Asked"
+    ) -> tuple[Segmentation, tuple[str, ...]]:
+        found = segmentation(self.bundle, volume, image, asked.plain, asked.others)
+        if not ask.probability:
+            return found, ()
+        try:
+            return replace(found, probability=probability_map(self.bundle, volume, image, asked.plain)), ()
+        except (RuntimeError, MemoryError) as fault:
+            if not is_out_of_memory(fault):
+                raise
+            return found, (NO_PROBABILITY,)
 
     def _saliency(
         self, volume: Volume, image: MetaTensor, output: Tensor

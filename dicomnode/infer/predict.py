@@ -84,7 +84,12 @@ class Predictor:
             loaded.worker.tidy()
 
     def _asked(self, loaded: "_Loaded", volume: Volume, setting: ModelSetting) -> Prediction:
-        ask = Ask.of(volume, saliency=setting.saliency, research=setting.research_outside_domain)
+        ask = Ask.of(
+            volume,
+            saliency=setting.saliency,
+            research=setting.research_outside_domain,
+            probability=setting.probability,
+        )
         lost = (loaded.load.digest, volume.series_uid)
         try:
             answer = loaded.worker.predict(ask, timeout_s=setting.timeout_s or loaded.dicom.model.timeout_s)

@@ -41,15 +41,17 @@ class Ask:
     saliency: bool
     research: bool
     """Answer outside the evaluated domain too."""
+    probability: bool = False
+    """Tell the probability of a segmentation in every voxel."""
 
     @classmethod
-    def of(cls, volume: Volume, *, saliency: bool, research: bool) -> "Ask":
+    def of(cls, volume: Volume, *, saliency: bool, research: bool, probability: bool = False) -> "Ask":
         """What the model's process may know of a volume: no identifier of anything."""
-        return cls(volume.voxels, volume.affine_lps, volume.has_geometry, saliency, research)
+        return cls(volume.voxels, volume.affine_lps, volume.has_geometry, saliency, research, probability)
 
     def message(self) -> Message:
         """As it travels."""
-        fields = {name: getattr(self, name) for name in ("has_geometry", "saliency", "research")}
+        fields = {name: getattr(self, name) for name in ("has_geometry", "saliency", "research", "probability")}
         return Message("predict", fields, {"voxels": self.voxels, "affine_lps": self.affine_lps})
 
     def volume(self) -> Volume:
@@ -79,7 +81,9 @@ def prediction_message(prediction: Prediction) -> Message:
     }
     arrays: dict[str, NDArray[Any]] = {} if answer.saliency is None else {"saliency": answer.saliency}
     if isinstance(answer, Segmentation):
-        return Message("segmentation", fields | {"uncertainty": answer.uncertainty}, arrays | {"labels": answer.labels})
+        arrays |= {"labels": answer.labels}
+        arrays |= {} if answer.probability is None else {"probability": answer.probability}
+        return Message("segmentation", fields | {"uncertainty": answer.uncertainty}, arrays)
     return Message("classification", fields | {"scores": [asdict(score) for score in answer.scores]}, arrays)
 
 
@@ -105,5 +109,5 @@ def _answer(message: Message) -> Segmentation | Classification:
     saliency = message.arrays.get("saliency")
     if message.kind == "segmentation":
         uncertainty = {int(label): float(figure) for label, figure in message.fields["uncertainty"].items()}
-        return Segmentation(message.arrays["labels"], uncertainty, saliency)
+        return Segmentation(message.arrays["labels"], uncertainty, saliency, message.arrays.get("probability"))
     return Classification(tuple(FindingScore(**score) for score in message.fields["scores"]), saliency)

@@ -32,6 +32,18 @@ def segmentation(
     return Segmentation(labels, _inside(labels, spread))
 
 
+def probability_map(bundle: Bundle, volume: Volume, image: MetaTensor, output: Tensor) -> NDArray[np.float16] | None:
+    """Probability in each voxel that it belongs to any structure of dicom.toml, (slice, row, column).
+
+    None where nothing says what the network's output (1, channel, ...) means.
+    """
+    if bundle.activation is Activation.NONE:
+        return None
+    found = _of_any(bundle, _activated(bundle.activation, output[0]))
+    back = on_slices(bundle, volume, to_source(bundle, image, found[None])[0])
+    return np.clip(back, 0, 1).astype(np.float16)
+
+
 def entropy_of(probabilities: Tensor) -> Tensor:
     """Entropy of (channel, ...) in each voxel, 0 (sure) to 1 (all alike); channels that exclude one another."""
     entropy: Tensor = torch.special.entr(probabilities).sum(0) / math.log(max(2, len(probabilities)))
@@ -60,6 +72,15 @@ def _labels(bundle: Bundle, maps: Tensor) -> Tensor:
     best, channel = maps.max(0)
     without_background = len(maps) <= len(bundle.dicom.segments)
     return torch.where(best >= 0.5, channel + (1 if without_background else 0), 0)
+
+
+def _of_any(bundle: Bundle, active: Tensor) -> Tensor:
+    """The channels of named structures as one, numbered as `_labels` numbers them."""
+    if len(active) == 1:
+        return active[0]
+    first = 1 if bundle.activation is Activation.SIGMOID and len(active) <= len(bundle.dicom.segments) else 0
+    named = active[[segment.index - first for segment in bundle.dicom.segments if segment.index - first < len(active)]]
+    return named.max(0).values if bundle.activation is Activation.SIGMOID else named.sum(0)
 
 
 def _activated(activation: Activation, output: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 MAX_HEADER_BYTES = 1 << 20
 MAX_ARRAY_BYTES = 1 << 36
-DTYPES = ("float32", "float64", "uint8")
+DTYPES = ("float16", "float32", "float64", "uint8")
 LENGTH = struct.Struct("!I")
 
 

@@ -97,3 +97,16 @@ def test_what_is_forgotten_is_gone_and_nothing_else(tmp_path: Path) -> None:
 
     assert not handover_folder(tmp_path, "old").exists()
     assert handover_folder(tmp_path, "new").exists()
+
+
+def test_a_map_of_probability_is_handed_over_where_there_is_one(tmp_path: Path) -> None:
+    labels, probability = np.zeros((2, 3, 4), np.uint8), np.full((2, 3, 4), 0.25, np.float16)
+    given = Prediction(Segmentation(labels, probability=probability), DomainAnswer(True), "cpu")
+
+    hand_over(tmp_path, "key", volume(), given)
+    _, taken = handed_over(tmp_path, "key")
+
+    assert isinstance(taken.answer, Segmentation)
+    assert taken.answer.probability is not None
+    assert taken.answer.probability.dtype == np.float16
+    assert np.array_equal(taken.answer.probability, probability)

@@ -301,6 +301,30 @@ def test_the_mask_in_the_seg_is_that_of_the_model(site: Site) -> None:
     assert source.ReferencedSOPInstanceUID == uid("study 1 CT 1 3")
 
 
+MAPPED = (
+    CONFIG.replace("port = 104", 'port = 104\nprofile = "mapped"') + '[profiles.mapped]\nobjects = ["SR", "PMAP"]\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "roles"),
+    [
+        (MAPPED, {Role.SR, Role.PMAP}),
+        (f"{MAPPED}[models.bright]\nprobability = false\n", {Role.SR}),
+        (f'{MAPPED}[profiles.plain]\nobjects = ["SR"]\n'.replace('"mapped"\n[[', '"plain"\n[['), {Role.SR}),
+    ],
+    ids=["the profile has a map", "the site wants none", "the profile has none"],
+)
+def test_the_probability_is_mapped_where_the_profile_has_a_parametric_map(
+    text: str, roles: set[Role], tmp_path: Path
+) -> None:
+    site = site_made(tmp_path, text)
+    site.receive(ct_series())
+    site.decide()
+
+    assert set(site.results(only(site.work()).run_key)) == roles
+
+
 def test_a_run_whose_study_is_held_meanwhile_posts_nothing_and_goes_on_when_it_is_settled(site: Site) -> None:
     images = ct_series()
     site.receive(images)

@@ -25,6 +25,7 @@ def test_a_message_arrives_as_it_was_sent(pair: Pair) -> None:
         "turned": np.arange(24, dtype=np.float32).reshape(2, 3, 4).transpose(2, 0, 1),
         "labels": np.array([[0, 255]], np.uint8),
         "empty": np.empty((0, 3), np.float64),
+        "halves": np.array([0.5, 0.25], np.float16),
     }
     send(pair[0], Message("predict", {"words": "größer", "n": [1, 2.5]}, arrays))
 
