@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import cdist
 
 from dicomnode.encode.contours import Box
@@ -15,8 +15,10 @@ from dicomnode.errors import ModelFault
 from dicomnode.values import Volume
 
 CUBIC_MM_PER_ML = 1000.0
-CORNERS = np.array([(k, j, i) for k in (-0.5, 0.5) for j in (-0.5, 0.5) for i in (-0.5, 0.5)])
-"""From a voxel's centre to its corners, in voxels (k, j, i)."""
+DIAGONALS = np.array([(0.5, j, i) for j in (-0.5, 0.5) for i in (-0.5, 0.5)])
+"""From a voxel's centre to a corner, in voxels (k, j, i); the opposite corners are the others."""
+FEW = 64
+"""So few points are all compared."""
 HULL_PART = 512
 """Points whose distances to all others are held in memory at once."""
 
@@ -137,12 +139,30 @@ def voxel_ml(volume: Volume) -> float:
 
 def extent_mm(mask: NDArray[np.bool_], volume: Volume) -> float:
     """Largest distance between two corners of a mask's voxels."""
-    box = find_objects(mask.view(np.uint8))[0]
-    corners = (np.argwhere(outermost(mask[box]))[:, None, :] + CORNERS).reshape(-1, 3)
-    points = corners[:, ::-1] @ volume.affine_lps[:3, :3].T
-    hull = points[ConvexHull(points).vertices]
-    parts = np.array_split(hull, -(-len(hull) // HULL_PART))
-    return max(float(cdist(part, hull).max()) for part in parts)
+    spacing_mm = np.linalg.norm(volume.affine_lps[:3, 2::-1], axis=0)
+    ends = far_apart(extremes(np.argwhere(outermost(mask)) * spacing_mm), float(np.linalg.norm(spacing_mm)))
+    parts = np.array_split(ends, -(-len(ends) // HULL_PART))
+    halves = DIAGONALS * spacing_mm
+    return max(float(cdist(part + half, ends - half).max()) for part in parts for half in halves)
+
+
+def extremes(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The corners of the convex hull of points (n, 3); all of them where they are few."""
+    if len(points) < FEW:
+        return points
+    try:
+        corners = ConvexHull(points).vertices
+    except QhullError:  # they lie in one plane
+        corners = ConvexHull(points, qhull_options="QJ").vertices
+    return np.asarray(points[corners])
+
+
+def far_apart(points: NDArray[np.float64], slack: float) -> NDArray[np.float64]:
+    """Those of the points that can be one of the two that are farthest apart, give or take the slack."""
+    first = points[np.linalg.norm(points - points[0], axis=1).argmax()]
+    at_least = np.linalg.norm(points - first, axis=1).max() - slack
+    radii = np.linalg.norm(points - (points.max(axis=0) + points.min(axis=0)) / 2, axis=1)
+    return np.asarray(points[radii + radii.max() + slack >= at_least])
 
 
 def outermost(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
