@@ -124,7 +124,7 @@ class Stages:
         run = unable(run, attempt, self.config.node.uid_root) if analysed else run
         began_s = time.monotonic()
         objects = self._encoded(run_key, run, series, rules, analysed)
-        outgoing = [_outgoing(one, _role(one, bool(analysed))) for one in objects]
+        outgoing = [outbox_object(one, _role(one, bool(analysed))) for one in objects]
         self._require_valid(run, series, rules, objects, outgoing)
         with self.index.transaction() as session:
             if not may_post(session, run_key):
@@ -261,8 +261,8 @@ class Stages:
 def unable(run: Run, attempt: int, uid_root: str) -> Run:
     """The run as the SR of what could not be analysed sees it: UIDs of its own, so that a later success has its own."""
     key = hashlib.sha256(f"{run.run_key}:could not:{attempt}".encode()).hexdigest()
-    own = result_uid(key, Role.SR, uid_root)
-    others = tuple(one for one in run.predecessors if one.sop_instance_uid != own)
+    own = {result_uid(key, role, uid_root) for role in REPORTS}
+    others = tuple(one for one in run.predecessors if one.sop_instance_uid not in own)
     return replace(run, run_key=key, predecessors=others)
 
 
@@ -271,7 +271,8 @@ def _role(encoded: Encoded, unable: bool) -> Role:
     return Role.COULD_NOT if unable and encoded.role in REPORTS else encoded.role
 
 
-def _outgoing(encoded: Encoded, role: Role) -> OutboxObject:
+def outbox_object(encoded: Encoded, role: Role) -> OutboxObject:
+    """An object that passed the door, as the outbox takes it."""
     dataset = encoded.dataset
     return OutboxObject(
         role=role,

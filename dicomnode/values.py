@@ -52,6 +52,8 @@ class DeliveryStatus(StrEnum):
     COMMITTED = "committed"
     STORED = "stored"
     """Stored at a destination that gives no commitment (as configured)."""
+    WITHDRAWN = "withdrawn"
+    """Not to be sent any more: its images were rejected or corrected."""
     PARKED = "parked"
 
 
@@ -307,6 +309,8 @@ class Role(StrEnum):
     """RT Structure Set, for planning systems."""
     SR_FALLBACK = "SR-FALLBACK"
     """The SR again as Comprehensive SR, for a destination that refuses Comprehensive 3D SR."""
+    REJECTION = "REJECTION"
+    """The Key Object Selection that withdraws the others."""
     COULD_NOT = "COULD_NOT"
     """The SR that says why nothing could be analysed; its UID never serves a later success."""
 

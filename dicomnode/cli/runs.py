@@ -17,6 +17,7 @@ from dicomnode.index.schema import RunRow
 from dicomnode.index.work import (
     ListedRun,
     cancel_run,
+    dismiss_deliveries,
     last_refusals,
     list_runs,
     pause,
@@ -39,7 +40,7 @@ console = Console()
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (status, runs, retry, cancel, pause_, resume_, explain):
+    for command in (status, runs, retry, cancel, dismiss, pause_, resume_, explain):
         app.command(command.__name__.rstrip("_"), rich_help_panel=PANEL)(command)
 
 
@@ -116,6 +117,16 @@ def cancel(ctx: typer.Context, run: Annotated[str, typer.Argument(help="Beginnin
         cancel_run(row)
     _audited(opened, "cancel", run_key=row.run_key)
     typer.echo(f"run {row.run_key[:12]} is cancelled")
+
+
+def dismiss(ctx: typer.Context, run: Annotated[str, typer.Argument(help="Beginning of a run's key.")]) -> None:
+    """Say that you have settled by hand what is parked of a run's deliveries; it is not tried again."""
+    opened: Opened = ctx.obj
+    with opened.index.transaction() as session:
+        row = run_by_prefix(session, run)
+        count = dismiss_deliveries(session, row)
+    _audited(opened, "dismiss", run_key=row.run_key)
+    typer.echo(f"{count} parked result(s) of run {row.run_key[:12]} are settled")
 
 
 def pause_(ctx: typer.Context, scope: Scope = "all") -> None:

@@ -131,6 +131,8 @@ class Peer(Table):
     """Seconds after which a commitment request that no report came to is made again."""
     profile: str = "standard"
     """Viewer profile of what we send: "standard", "ohif", "basic", "full", or a [profiles.NAME] of the site's own."""
+    rejection_notes: bool = True
+    """Tell it by a rejection note (IHE IOCM) which results to withdraw; otherwise a person is told to remove them."""
     timeout_s: PositiveFloat = 30.0
 
 

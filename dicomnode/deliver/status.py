@@ -11,7 +11,7 @@ from dicomnode.index.database import Index
 from dicomnode.index.schema import DeliveryRow, ResultRow, RunRow
 from dicomnode.values import DeliveryStatus, RunStatus
 
-CLOSED = (DeliveryStatus.COMMITTED, DeliveryStatus.STORED)
+CLOSED = (DeliveryStatus.COMMITTED, DeliveryStatus.STORED, DeliveryStatus.WITHDRAWN)
 """Nothing more is to be done for a delivery."""
 
 

@@ -31,6 +31,7 @@ SERIES_NUMBER = {
     Role.PMAP: 9008,
     Role.PDF: 9009,
     Role.RTSTRUCT: 9010,
+    Role.REJECTION: 9011,
 }
 ARTIFICIAL_INTELLIGENCE = CodedConcept("123110", "DCM", "Artificial Intelligence")
 

@@ -63,6 +63,7 @@ def earlier_report(session: Session, state: Path, run: Run) -> EarlierReport | N
             StudyRow.study_date != "",
             RunRow.model == run.model.name,
             RunRow.status.in_((RunStatus.DONE, RunStatus.DELIVERING)),
+            RunRow.withdrawn_s.is_(None),
             ResultRow.role.in_(REPORTS),
         )
         .order_by(StudyRow.study_date.desc(), RunRow.revision.desc(), ResultRow.created_s.desc())

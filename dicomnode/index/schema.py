@@ -132,6 +132,22 @@ class PriorRow(Base):
     """Why it could not be fetched, in words."""
 
 
+class RejectionRow(Base):
+    """A Key Object Selection that came in and was looked at; a code where it takes images back."""
+
+    __tablename__ = "rejections"
+
+    instance_key: Mapped[int] = mapped_column(
+        ForeignKey("instances.instance_key", ondelete="CASCADE"), primary_key=True
+    )
+    study_key: Mapped[int] = mapped_column(ForeignKey("studies.study_key", ondelete="CASCADE"), index=True)
+    code: Mapped[str] = mapped_column(String(16), default="")
+    meaning: Mapped[str] = mapped_column(String(64), default="")
+    instances: Mapped[int] = mapped_column(Integer, default=0)
+    """That are no longer current because of it."""
+    at_s: Mapped[float] = mapped_column(Float)
+
+
 class RunRow(Base):
     """One run: one study × one model version."""
 
@@ -161,6 +177,8 @@ class RunRow(Base):
     """Wall time by stage."""
     created_s: Mapped[float] = mapped_column(Float)
     finished_s: Mapped[float | None] = mapped_column(Float)
+    withdrawn_s: Mapped[float | None] = mapped_column(Float)
+    """When its results were taken back, since the images they were made of were rejected or corrected."""
 
 
 class RunInstanceRow(Base):

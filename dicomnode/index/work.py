@@ -94,6 +94,23 @@ def cancel_run(row: RunRow) -> None:
     row.status, row.reason, row.finished_s = RunStatus.CANCELLED, "cancelled by a person", time.time()
 
 
+def dismiss_deliveries(session: Session, row: RunRow) -> int:
+    """Close the parked deliveries of a run, which a person has settled by hand; how many.
+
+    Raises:
+        ConfigFault: none is parked.
+    """
+    mine = select(ResultRow.sop_instance_uid).where(ResultRow.run_key == row.run_key)
+    parked = session.scalars(
+        select(DeliveryRow).where(DeliveryRow.status == DeliveryStatus.PARKED, DeliveryRow.sop_instance_uid.in_(mine))
+    ).all()
+    if not parked:
+        raise ConfigFault(f"no result of run {row.run_key[:12]} is parked: `dicomnode status`")
+    for delivery in parked:
+        delivery.status, delivery.reason = DeliveryStatus.WITHDRAWN, "settled by a person"
+    return len(parked)
+
+
 def pause(session: Session, scope: str, by: str) -> None:
     """Pause "all", "model:NAME" or "destination:NAME"."""
     session.merge(PauseRow(scope=scope, since_s=time.time(), by=by))

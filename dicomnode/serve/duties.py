@@ -26,6 +26,7 @@ from dicomnode.peers.echo import echo
 from dicomnode.peers.remote import remote
 from dicomnode.receive.commitment import answer_duties
 from dicomnode.values import DeliveryStatus
+from dicomnode.withdraw import withdraw
 
 log = structlog.get_logger()
 
@@ -44,6 +45,7 @@ class Duties:
             "catch_up": self._catch_up,
             "retention": self._retention,
             "commitment": self._commitment,
+            "withdraw": lambda run_key: withdraw(index, config, run_key),
             "prior": lambda study_key: fetch_prior(index, config, int(study_key)),
         }
 

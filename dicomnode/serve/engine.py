@@ -10,6 +10,7 @@ import structlog
 from dicomnode import durable
 from dicomnode.choose.routes import matching_routes, needed_series
 from dicomnode.complete.ready import Ready
+from dicomnode.complete.rejections import read_key_objects
 from dicomnode.complete.watch import Counts, Watch
 from dicomnode.config.tables import Config
 from dicomnode.decide import decide
@@ -20,6 +21,7 @@ from dicomnode.index.database import Index
 from dicomnode.index.priors import priors_to_seek
 from dicomnode.index.runs import deliveries_to_start, paused_scopes, runs_to_start
 from dicomnode.index.studies import load_study
+from dicomnode.index.withdrawals import runs_to_withdraw
 from dicomnode.journey import (
     AT_ONCE,
     CHORES,
@@ -46,6 +48,8 @@ log = structlog.get_logger()
 
 TICK_S = 0.1
 SLOW_TICK_S = 1.0
+LOOK_BACK_S = 600.0
+"""Clocks of receivers and engine differ by less."""
 
 
 def known_queues(config: Config) -> tuple[Queue, ...]:
@@ -96,11 +100,13 @@ class Engine:
         """An engine; `told` is called when something is worth a look before the next tick."""
         self._config, self._index = config, index
         self._watch = Watch(index, config.complete, count=self._counts, needed=self._needed, told=told)
-        self._started: dict[str, set[str]] = {"runs": set(), "deliveries": set(), "priors": set()}
+        self._started: dict[str, set[str]] = {"runs": set(), "deliveries": set(), "priors": set(), "withdrawals": set()}
         """Ids enqueued by this process; a second enqueue would change nothing, this only saves it."""
         self._still_missing: dict[int, float] = {}
         self._at_once: dict[str, int] = {}
         self._slow_s = 0.0
+        self._changed_since_s = 0.0
+        """Studies that changed before were looked at for withdrawn images."""
 
     def tick(self, now_s: float) -> None:
         """One look at everything."""
@@ -112,6 +118,7 @@ class Engine:
             self._slow_s = now_s
             self._apply_pauses()
             self._seek_priors()
+            self._take_back(now_s)
             close_runs(self._index)
 
     def _decide(self, study_key: int, ready: Ready, now_s: float) -> None:
@@ -150,6 +157,14 @@ class Engine:
         with self._index.snapshot() as session:
             jobs = [chore_job("prior", str(study_key)) for study_key in priors_to_seek(session)]
         self._enqueue("priors", jobs)
+
+    def _take_back(self, now_s: float) -> None:
+        """What the PACS rejects goes, and with it what was made of it."""
+        read_key_objects(self._index, self._config.node.state)
+        with self._index.snapshot() as session:
+            jobs = [chore_job("withdraw", run_key) for run_key in runs_to_withdraw(session, self._changed_since_s)]
+        self._enqueue("withdrawals", jobs)
+        self._changed_since_s = now_s - LOOK_BACK_S
 
     def _enqueue(self, kind: str, jobs: Sequence[durable.Job]) -> None:
         for job in jobs:
