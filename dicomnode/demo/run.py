@@ -28,12 +28,12 @@ def run_demo(folder: Path, console: Console) -> bool:
     require_repo()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    studies = demo_studies(REPO / "tests" / "data", folder / "images")
     port = free_port()
     with pacs(folder / "pacs", NODE_AE, port, REPO / "tests") as peer:
         trial = configured(folder, port, peer)
         console.print(f"PACS: {peer.said}\nnode: {NODE_AE} on port {port}, state in {trial.config.node.state}")
         with running(trial), _progress(console) as progress:
+            studies = demo_studies(REPO / "tests" / "data", folder / "images")  # while the node starts
             wait_until_up(trial, progress)
             _send(studies, peer, progress)
             found = _watch(trial, studies, progress)

@@ -110,12 +110,12 @@ def running(trial: Trial) -> Iterator[None]:
 
 
 def wait_until_up(trial: Trial, progress: Progress) -> None:
-    """Wait until every process has loaded what it needs.
+    """Wait until studies can come in; the models go on loading meanwhile.
 
     Raises:
         ConfigFault: one did not, in time.
     """
-    parts = ("receive-0", "engine", "gpu-0")
+    parts = ("receive-0", "engine")
     task = progress.add_task("starting the node", total=len(parts))
     end_s = time.monotonic() + START_S
     while time.monotonic() < end_s:

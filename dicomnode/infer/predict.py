@@ -62,6 +62,15 @@ class Predictor:
                 return _not_asked(loaded.dicom, volume, outside)
             return _marked(self._asked(loaded, volume, setting), outside)
 
+    def start(self, model: ModelVersion, setting: ModelSetting) -> None:
+        """Begin to load a model beside others; `warm` waits for it.
+
+        Raises:
+            ModelFault: the bundle is not the approved one.
+        """
+        with self._lock:
+            self._of(model, setting)
+
     def warm(self, model: ModelVersion, setting: ModelSetting) -> None:
         """Load a model now, so that the first study need not wait.
 

@@ -45,12 +45,15 @@ def run_gpu(config: Config, index: Index, stop: threading.Event, *, number: int,
 
 
 def _warm(config: Config, index: Index, predictor: Predictor) -> None:
-    """Load every routed model now; one that cannot be loaded parks its runs when they come."""
-    for name in dict.fromkeys(name for route in config.routes for name in route.models):
-        try:
-            predictor.warm(approved(index, config.infer.folder / name), config.model(name))
-        except NodeError as fault:
-            log.error("model.cold", model=name, reason=str(fault))
+    """Load every routed model now, side by side; one that cannot be loaded parks its runs when they come."""
+    names = dict.fromkeys(name for route in config.routes for name in route.models)
+    for begin in (predictor.start, predictor.warm):
+        for name in tuple(names):
+            try:
+                begin(approved(index, config.infer.folder / name), config.model(name))
+            except NodeError as fault:
+                del names[name]
+                log.error("model.cold", model=name, reason=str(fault))
 
 
 def build(series: Series, rules: DicomToml) -> Volume:

@@ -70,6 +70,16 @@ def test_one_warm_process_answers_again_and_again_and_sees_no_secret(
     assert time.monotonic() - began_s < 5  # loading alone takes longer than this many answers
 
 
+def test_models_load_side_by_side(tmp_path: Path, predictor: Predictor, ask: Ask) -> None:
+    models = [bundle_made(tmp_path / name, name, "Threshold") for name in ("one", "two")]
+
+    for model in models:
+        predictor.start(model, ModelSetting())
+
+    assert pid_of(predictor, "one") != pid_of(predictor, "two")
+    assert [marked(ask(model, volume())) for model in models] == [[[1, 2, 3]]] * 2
+
+
 def test_what_a_models_process_keeps_on_disk_goes_with_it(tmp_path: Path) -> None:
     model = bundle_made(tmp_path, "plain", "Threshold")
 
