@@ -1,6 +1,7 @@
 """A gpu process: one run at a time on one device; a run that kills it three times is parked, alone."""
 
 import threading
+from functools import partial
 
 import structlog
 
@@ -17,6 +18,7 @@ from dicomnode.serve.engine import known_queues
 from dicomnode.stages import Device, Stages
 from dicomnode.values import Series, Volume
 from dicomnode.volume.build import build_volume
+from dicomnode.volume.decoder import Decoder
 
 log = structlog.get_logger()
 
@@ -32,9 +34,9 @@ def run_gpu(config: Config, index: Index, stop: threading.Event, *, number: int,
         stat: whether it works on STAT studies alone.
     """
     name = "gpu-stat" if stat else f"gpu-{number}"
-    with Predictor(config.infer) as predictor:
+    with Predictor(config.infer) as predictor, Decoder() as decoder:
         _warm(config, index, predictor)  # before any run is taken up: a death while loading is no run's fault
-        register(Stages(config, index, Device(build, predictor)))
+        register(Stages(config, index, Device(partial(build, decoder=decoder), predictor)))
         queues = [GPU_STAT if stat else GPU]
         with durable.executor(config.engine_url, config.node.state, name, queues, known_queues(config)):
             with Heart(index, name) as heart:
@@ -56,6 +58,6 @@ def _warm(config: Config, index: Index, predictor: Predictor) -> None:
                 log.error("model.cold", model=name, reason=str(fault))
 
 
-def build(series: Series, rules: DicomToml) -> Volume:
-    """The volume of a series, as a model's rules want it."""
-    return build_volume(series, rules.series)
+def build(series: Series, rules: DicomToml, decoder: Decoder | None = None) -> Volume:
+    """The volume of a series, as a model's rules want it; an open decoder saves its start, 0.5 s."""
+    return build_volume(series, rules.series, decoder=decoder)

@@ -86,6 +86,8 @@ class Decoder:
                 self._abandon()
 
     def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is not None and self._process.poll() is not None:
+            self.close()  # it died while nobody asked
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "dicomnode.volume.decode_apart"],

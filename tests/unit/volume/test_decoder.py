@@ -1,5 +1,7 @@
 """A decoder that dies or answers nonsense ends its own process, and the next image is decoded."""
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +67,15 @@ def test_uncompressed_images_start_no_process(tmp_path: Path) -> None:
 
     assert frame[2, 3] == 1024 + 23
     assert decoder.pid is None
+
+
+def test_a_process_that_was_killed_between_two_series_is_started_again(tmp_path: Path) -> None:
+    with Decoder() as decoder:
+        list(decoder.frames(request(compressed(), tmp_path / "one"), compressed=True))
+        killed = decoder.pid
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        os.waitid(os.P_PID, killed, os.WEXITED | os.WNOWAIT)
+        (frame,) = decoder.frames(request(compressed(), tmp_path / "two"), compressed=True)
+
+    assert frame[39, 34] == 1024 + 390 + 34
