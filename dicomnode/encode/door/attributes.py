@@ -1,50 +1,31 @@
-"""Mandatory attributes: type 1 with a value, type 2 at least present."""
+"""Mandatory attributes at every depth: type 1 with a value, type 2 at least present, as PS3.3 says for each IOD."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 
 from dicomnode.encode.door.expected import Expected
+from dicomnode.encode.door.standard import Visited
 from dicomnode.values import Role
 
-COMMON_1 = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "Manufacturer",
-            "SpecificCharacterSet", "ContributingEquipmentSequence", "SeriesDescription", "InstanceNumber",
-            "ContentDate", "ContentTime", "SeriesNumber", "ManufacturerModelName", "DeviceSerialNumber",
+COMMON_1 = ("Manufacturer", "SpecificCharacterSet", "ContributingEquipmentSequence", "SeriesDescription",
+            "InstanceNumber", "SeriesNumber", "ManufacturerModelName", "DeviceSerialNumber",
             "SoftwareVersions")  # fmt: skip
-"""Type 1 in both objects, or asked for by us (PS3.3 C.7.1 to C.7.5, C.12.1)."""
-COMMON_2 = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
-            "AccessionNumber", "ReferringPhysicianName")  # fmt: skip
-SR_1 = ("CompletionFlag", "VerificationFlag", "ValueType", "ConceptNameCodeSequence", "ContinuityOfContent",
-        "ContentSequence", "ContentTemplateSequence", "CurrentRequestedProcedureEvidenceSequence")  # fmt: skip
-"""PS3.3 C.17.2, C.17.3."""
-SR_2 = ("ReferencedPerformedProcedureStepSequence", "PerformedProcedureCodeSequence")
-SEG_1 = ("ImageType", "SegmentationType", "SegmentSequence", "ContentLabel", "FrameOfReferenceUID", "NumberOfFrames",
-         "Rows", "Columns", "BitsAllocated", "PixelData", "SharedFunctionalGroupsSequence",
-         "PerFrameFunctionalGroupsSequence", "DimensionIndexSequence", "ReferencedSeriesSequence")  # fmt: skip
-"""PS3.3 C.8.20, C.7.6.16, C.7.6.17."""
-SEG_2 = ("ContentDescription", "ContentCreatorName", "PositionReferenceIndicator")
-KOS_1 = ("ValueType", "ConceptNameCodeSequence", "ContinuityOfContent", "ContentSequence", "ContentTemplateSequence",
-         "CurrentRequestedProcedureEvidenceSequence")  # fmt: skip
-"""PS3.3 C.17.6."""
-KOS_2 = ("ReferencedPerformedProcedureStepSequence",)
-PMAP_1 = ("ImageType", "ContentLabel", "ContentQualification", "FrameOfReferenceUID", "NumberOfFrames", "Rows",
-          "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation", "PixelPresentation",
-          "FloatPixelData", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
-          "DimensionIndexSequence", "DimensionOrganizationSequence", "ReferencedSeriesSequence",
-          "BurnedInAnnotation", "RecognizableVisualFeatures", "LossyImageCompression",
-          "PresentationLUTShape")  # fmt: skip
-"""PS3.3 C.8.32, C.7.6.16, C.7.6.17, C.7.6.24."""
-PMAP_2 = ("ContentDescription", "ContentCreatorName", "PositionReferenceIndicator", "AcquisitionContextSequence")
-SEGMENT_1 = ("SegmentNumber", "SegmentLabel", "SegmentAlgorithmType", "SegmentAlgorithmName", "TrackingID",
-             "TrackingUID", "SegmentedPropertyCategoryCodeSequence",
-             "SegmentedPropertyTypeCodeSequence")  # fmt: skip
-CODE_1 = ("CodingSchemeDesignator", "CodeMeaning")
+"""Asked for by us in every object, whatever its IOD leaves open."""
+SR_1 = ("ConceptNameCodeSequence", "ContentSequence", "ContentTemplateSequence",
+        "CurrentRequestedProcedureEvidenceSequence", "ContentDate", "ContentTime")  # fmt: skip
+"""PS3.3 C.17.2, C.17.3: conditional, and the condition holds for ours."""
+FRAMES_1 = ("FrameOfReferenceUID", "PerFrameFunctionalGroupsSequence", "DimensionIndexSequence",
+            "ReferencedSeriesSequence", "Rows", "Columns")  # fmt: skip
+"""PS3.3 C.7.4.1, C.7.6.16, C.7.6.17, C.12.2: the same, for SEG and Parametric Map."""
+FRAMES_2 = ("PositionReferenceIndicator",)
+SEGMENT_1 = ("SegmentAlgorithmName", "TrackingID", "TrackingUID")
 
 
 @dataclass(frozen=True)
 class Mandatory:
-    """What the object of one role must have, besides what every one has."""
+    """What the object of one role must have, besides what its IOD asks of every one."""
 
     sop_class_uids: tuple[str, ...]
     type_1: tuple[str, ...] = ()
@@ -53,47 +34,83 @@ class Mandatory:
 
 COMPREHENSIVE_3D = "1.2.840.10008.5.1.4.1.1.88.34"
 MANDATORY: dict[Role, Mandatory] = {
-    Role.SEG: Mandatory(("1.2.840.10008.5.1.4.1.1.66.4",), SEG_1, SEG_2),
-    Role.SR: Mandatory((COMPREHENSIVE_3D,), SR_1, SR_2),
-    Role.SR_OHIF: Mandatory((COMPREHENSIVE_3D,), SR_1, SR_2),
-    Role.KOS: Mandatory(("1.2.840.10008.5.1.4.1.1.88.59",), KOS_1, KOS_2),
-    Role.PMAP: Mandatory(("1.2.840.10008.5.1.4.1.1.30",), PMAP_1, PMAP_2),
+    Role.SEG: Mandatory(("1.2.840.10008.5.1.4.1.1.66.4",), (*FRAMES_1, "PixelData"), FRAMES_2),
+    Role.SR: Mandatory((COMPREHENSIVE_3D,), SR_1),
+    Role.SR_OHIF: Mandatory((COMPREHENSIVE_3D,), SR_1),
+    Role.KOS: Mandatory(("1.2.840.10008.5.1.4.1.1.88.59",), SR_1),
+    Role.PMAP: Mandatory(("1.2.840.10008.5.1.4.1.1.30",), (*FRAMES_1, "FloatPixelData"), FRAMES_2),
 }
 """One line for each kind of object; one that is not here does not pass."""
 LONGEST = {"LO": 64, "SH": 16, "CS": 16, "DS": 16}
 """Most characters of a value (PS3.5 6.2)."""
 
 
+ONE_OF = {0x00080100: "CodeValue", 0x00080119: "LongCodeValue", 0x00080120: "URNCodeValue"}
+"""Where a code stands (PS3.3 8.1)."""
+URN = 0x00080120
+CODE_MEANING = 0x00080104
+CODED = {CODE_MEANING: "CodeMeaning"}
+
+
 def attribute_faults(expected: Expected) -> Iterator[str]:
     """Mandatory attributes that are missing or empty, and values that are too long."""
     for one in expected.encoded:
-        wanted = MANDATORY.get(one.role, Mandatory(()))
+        wanted, place = MANDATORY.get(one.role, Mandatory(())), str(one.role)
         if str(one.dataset.get("SOPClassUID")) not in wanted.sop_class_uids:
-            yield f"{one.role}: SOP class {one.dataset.get('SOPClassUID')} is not the one of its role"
-        yield from _missing(one.dataset, (*COMMON_1, *wanted.type_1), str(one.role))
-        yield from (f"{one.role}: {k} is missing (type 2)" for k in (*COMMON_2, *wanted.type_2) if k not in one.dataset)
-        yield from _code_faults(one.dataset, str(one.role))
-        yield from _device_faults(one.dataset, expected.run.model.device_uid, str(one.role))
+            yield f"{place}: SOP class {one.dataset.get('SOPClassUID')} is not the one of its role"
+        yield from _missing(one.dataset, (*COMMON_1, *wanted.type_1), place)
+        yield from (f"{place}: {k} is missing (type 2)" for k in wanted.type_2 if k not in one.dataset)
+        for visited in expected.visits(one):
+            yield from _standard_faults(visited, ": ".join((place, *visited.place[-1:])))
+        yield from _device_faults(one.dataset, expected.run.model.device_uid, place)
     for segment in (seg.get("SegmentSequence") or ()) if (seg := expected.of(Role.SEG)) else ():
         yield from _missing(segment, SEGMENT_1, f"SEG: segment {segment.get('SegmentNumber', '')}")
 
 
+def _standard_faults(visited: Visited, place: str) -> Iterator[str]:
+    """What PS3.3 asks of one data set or item: types 1, 1C (not empty) and 2, and lengths of values."""
+    shape, elements = visited.shape, visited.elements
+    for tag, keyword in shape.mandatory.items():
+        if tag not in elements or is_empty(elements[tag]):
+            yield f"{place}: {keyword} is missing or empty (type 1)"
+    yield from (
+        f"{place}: {keyword} is missing (type 2)" for tag, keyword in shape.present.items() if tag not in elements
+    )
+    for tag, element in elements.items():
+        if tag in shape.not_empty and is_empty(element):
+            yield f"{place}: {element.keyword} is empty (type 1C)"
+        if element.VR in LONGEST and _is_too_long(element):
+            yield f"{place}: {element.keyword} is longer than {LONGEST[element.VR]} characters (PS3.5 6.2)"
+    if CODE_MEANING in shape.mandatory or place.endswith("CodeSequence"):
+        yield from _code_faults(elements, place)
+
+
+def is_empty(element: DataElement) -> bool:
+    """Whether an element has no value."""
+    value = element.value
+    return value is None or (hasattr(value, "__len__") and len(value) == 0)
+
+
 def _missing(dataset: Dataset, keywords: tuple[str, ...], place: str) -> Iterator[str]:
     for keyword in keywords:
-        value = dataset.get(keyword)
-        if value is None or (hasattr(value, "__len__") and len(value) == 0):
+        if keyword not in dataset or is_empty(dataset[keyword]):
             yield f"{place}: {keyword} is missing or empty (type 1)"
 
 
-def _code_faults(dataset: Dataset, place: str) -> Iterator[str]:
-    for element in dataset.iterall():
-        if element.keyword.endswith("CodeSequence") and element.VR == "SQ":
-            for code in element.value:
-                yield from _missing(code, CODE_1, f"{place}: {element.keyword}")
-        elif element.VR in LONGEST and element.value is not None:
-            values = element.value if element.VM > 1 else [element.value]
-            if any(len(str(value)) > LONGEST[element.VR] for value in values):
-                yield f"{place}: {element.keyword} is longer than {LONGEST[element.VR]} characters (PS3.5 6.2)"
+def _is_too_long(element: DataElement) -> bool:
+    values = element.value if element.VM > 1 else [element.value]
+    return any(len(str(value)) > LONGEST[element.VR] for value in values if value is not None)
+
+
+def _code_faults(elements: dict[int, DataElement], place: str) -> Iterator[str]:
+    """One value, its scheme and its meaning (PS3.3 8.1 to 8.3)."""
+    values = [tag for tag in ONE_OF if tag in elements and not is_empty(elements[tag])]
+    if len(values) != 1:
+        yield f"{place}: a code has {len(values)} of {', '.join(ONE_OF.values())} (type 1C)"
+    needed = CODED if values == [URN] else CODED | {0x00080102: "CodingSchemeDesignator"}
+    for tag, keyword in needed.items():
+        if tag not in elements or is_empty(elements[tag]):
+            yield f"{place}: {keyword} is missing or empty (type 1)"
 
 
 def _device_faults(dataset: Dataset, device_uid: str, place: str) -> Iterator[str]:

@@ -25,7 +25,7 @@ ALLOWED = {
 ANSWERS = (*REPORTS, Role.CAD_SR, Role.SC, Role.PDF)
 """Objects that say what was found, or that nothing was."""
 LATERALITY = "272741003/SCT"
-SIDES = ("Laterality", "ImageLaterality", "FrameLaterality")
+SIDES = {0x00200060: "Laterality", 0x00200062: "ImageLaterality", 0x00209072: "FrameLaterality"}
 
 
 def content_faults(expected: Expected) -> Iterator[str]:
@@ -116,10 +116,10 @@ def _laterality_faults(expected: Expected) -> Iterator[str]:
     if any(segment.laterality for segment in expected.rules.segments):
         return
     for one in expected.encoded:
-        sides = [k for k in SIDES if str(one.dataset.get(k) or "U") != "U"]
-        nested = [e.keyword for e in one.dataset.iterall() if e.keyword in SIDES and str(e.value or "U") != "U"]
-        if sides or nested:
-            yield f"{one.role}: writes a side ({', '.join(sorted({*sides, *nested}))}), and none is configured"
+        places = ((visited, tag) for visited in expected.visits(one) for tag in SIDES.keys() & visited.elements.keys())
+        sides = {SIDES[tag] for visited, tag in places if str(visited.elements[tag].value or "U") != "U"}
+        if sides:
+            yield f"{one.role}: writes a side ({', '.join(sorted(sides))}), and none is configured"
     seg = expected.of(Role.SEG)
     if any(concept(item) == LATERALITY for document in expected.reports for _, item in tree(document)):
         yield "SR: writes a laterality (272741003, SCT), and none is configured"

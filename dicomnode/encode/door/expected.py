@@ -1,14 +1,19 @@
 """What the results of a run must agree with: the images as received, and what was configured."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 
 from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.encode.context import Encoded
+from dicomnode.encode.door.standard import Visited, shape_of, visits
 from dicomnode.encode.source import header
 from dicomnode.values import REPORTS, Header, Instance, Role, Run, Series
+
+REFERENCED_CLASS, REFERENCED = 0x00081150, 0x00081155
+"""Referenced SOP Class UID, Referenced SOP Instance UID."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,20 @@ class Expected:
         series = {i.series_uid for i in self.instances.values()}
         return {self.run.study.study_uid, *series, *frames_of_reference, *self.instances}
 
+    def visits(self, one: Encoded) -> tuple[Visited, ...]:
+        """One result and every item in it, each beside what PS3.3 asks of it; read once for all checks."""
+        return self._visited[one.role]
+
+    @cached_property
+    def _visited(self) -> dict[Role, tuple[Visited, ...]]:
+        shapes = ((one, shape_of(str(one.dataset.get("SOPClassUID", "")))) for one in self.encoded)
+        return {one.role: tuple(visits(one.dataset, shape)) for one, shape in shapes}
+
+    def references(self, one: Encoded, keywords: Collection[str]) -> dict[tuple[str, str], None]:
+        """SOP Class and Instance UID of what one result refers to in some of its sequences, each once."""
+        items = (v.elements for v in self.visits(one) if REFERENCED in v.elements and {*v.place[:1]} & {*keywords})
+        return dict.fromkeys((_text(item, REFERENCED_CLASS), _text(item, REFERENCED)) for item in items)
+
     def header_of(self, uid: str) -> Header | None:
         """Index header of a received instance."""
         instance = self.instances.get(uid)
@@ -62,3 +81,7 @@ class Expected:
     def of(self, role: Role) -> Dataset | None:
         """The object of one role, where there is one."""
         return next((one.dataset for one in self.encoded if one.role is role), None)
+
+
+def _text(elements: dict[int, DataElement], tag: int) -> str:
+    return str(elements[tag].value or "") if tag in elements else ""

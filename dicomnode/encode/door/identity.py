@@ -1,11 +1,12 @@
 """Whose result it is: patient, study and request as in the images received."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pydicom import Dataset
 
 from dicomnode.encode.door.expected import Expected
+from dicomnode.encode.door.standard import Visited
 from dicomnode.encode.uids import UID_LENGTH
 
 COPIED = (
@@ -33,7 +34,7 @@ def identity_faults(expected: Expected) -> Iterator[str]:
         for keyword in COPIED:
             if text(one.dataset, keyword) != text(expected.source, keyword):
                 yield f"{one.role}: {keyword} is not the source's"
-        for place, uid in uids(one.dataset):
+        for place, uid in uids(expected.visits(one)):
             if uid in expected.received_uids:
                 continue
             if len(uid) > UID_LENGTH or not UID_FORM.fullmatch(uid):
@@ -46,9 +47,8 @@ def text(dataset: Dataset, keyword: str) -> str:
     return "" if value is None else str(value).strip()
 
 
-def uids(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    """Every UID in a data set with its keyword, at any depth."""
-    for element in dataset.iterall():
-        if element.VR == "UI":
-            values = element.value if element.VM > 1 else [element.value]
-            yield from ((element.keyword, str(uid)) for uid in values if uid is not None)
+def uids(visited: Iterable[Visited]) -> Iterator[tuple[str, str]]:
+    """Every UID in an object with its keyword, at any depth."""
+    for element in (element for one in visited for element in one.elements.values() if element.VR == "UI"):
+        values = element.value if element.VM > 1 else [element.value]
+        yield from ((element.keyword, str(uid)) for uid in values if uid is not None)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from pydicom import Dataset
 
+from dicomnode.encode.door.standard import elements_of
+
 
 def tree(document: Dataset) -> Iterator[tuple[Dataset, Dataset]]:
     """Every content item below the root with its parent, depth first."""
@@ -49,7 +51,7 @@ def tracking_of(group: Dataset) -> tuple[str, str]:
 
 def references(dataset: Dataset) -> Iterator[tuple[str, str]]:
     """SOP Class and Instance UID of every object referred to below a data set, at any depth."""
-    for element in dataset:
+    for element in elements_of(dataset).values():
         if element.VR != "SQ":
             continue
         for item in element.value:

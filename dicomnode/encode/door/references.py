@@ -6,7 +6,7 @@ from pydicom import Dataset
 
 from dicomnode.encode.context import Encoded
 from dicomnode.encode.door.expected import Expected
-from dicomnode.encode.door.items import children, concept, part, references, tree
+from dicomnode.encode.door.items import children, concept, references, tree
 from dicomnode.values import REPORTS, Role
 
 EVIDENCE = "CurrentRequestedProcedureEvidenceSequence"
@@ -30,13 +30,13 @@ REFERENCES: dict[Role, tuple[str, ...]] = {
 def reference_faults(expected: Expected) -> Iterator[str]:
     """References that lead out of the study, and those that the evidence leaves out."""
     for one in expected.encoded:
-        yield from _unresolved(one, part(one.dataset, *REFERENCES.get(one.role, ())), expected)
+        yield from _unresolved(one, expected)
         if one.role in REPORTS:
-            yield from _evidence_faults(one.dataset, expected)
+            yield from _evidence_faults(one, expected)
 
 
-def _unresolved(one: Encoded, referring: Dataset, expected: Expected) -> Iterator[str]:
-    for sop_class_uid, uid in dict.fromkeys(references(referring)):
+def _unresolved(one: Encoded, expected: Expected) -> Iterator[str]:
+    for sop_class_uid, uid in expected.references(one, REFERENCES.get(one.role, ())):
         known = expected.known.get(uid)
         if known is None:
             yield f"{one.role}: refers to {uid}, which is not in the study"
@@ -44,10 +44,11 @@ def _unresolved(one: Encoded, referring: Dataset, expected: Expected) -> Iterato
             yield f"{one.role}: refers to {uid} as {sop_class_uid}, and it is {known[0]}"
 
 
-def _evidence_faults(document: Dataset, expected: Expected) -> Iterator[str]:
+def _evidence_faults(one: Encoded, expected: Expected) -> Iterator[str]:
     """Evidence: every instance referred to, and every one analysed, in its own series (PS3.3 C.17.2.3)."""
+    document = one.dataset
     evidence = {uid: series_uid for series_uid, uid in listed(document)}
-    wanted = {uid for _, uid in references(part(document, "ContentSequence"))}
+    wanted = {uid for _, uid in expected.references(one, ("ContentSequence",))}
     for uid in sorted(wanted - set(evidence)):
         yield f"SR: {uid} is referred to and not listed as evidence"
     for uid, series_uid in evidence.items():
@@ -64,7 +65,7 @@ def listed(document: Dataset) -> Iterator[tuple[str, str]]:
     for study in document.get(EVIDENCE) or ():
         for series in study.get("ReferencedSeriesSequence") or ():
             for item in series.get("ReferencedSOPSequence") or ():
-                yield str(series.SeriesInstanceUID), str(item.ReferencedSOPInstanceUID)
+                yield str(series.get("SeriesInstanceUID", "")), str(item.get("ReferencedSOPInstanceUID", ""))
 
 
 def _series_faults(document: Dataset, series_uids: set[str]) -> Iterator[str]:
