@@ -10,7 +10,7 @@ from rich.console import Console
 
 from dicomnode import __version__
 from dicomnode.bench.app import app as bench_app
-from dicomnode.cli import backup, catch_up, check, demo, models, processes, runs, studies
+from dicomnode.cli import backup, catch_up, check, demo, labels, models, processes, runs, studies
 from dicomnode.cli.context import Opened
 from dicomnode.errors import NodeError
 
@@ -27,6 +27,7 @@ for part in (demo, processes, runs, check, catch_up, backup):
     part.add_to(app)
 app.add_typer(studies.app, name="studies", rich_help_panel="Studies and runs")
 app.command("reindex", rich_help_panel="Studies and runs")(studies.reindex_)
+app.add_typer(labels.app, name="labels", rich_help_panel="Studies and runs")
 app.add_typer(models.app, name="models", rich_help_panel="Models")
 app.add_typer(bench_app, name="bench", rich_help_panel="Care")
 

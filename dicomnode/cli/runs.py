@@ -28,6 +28,7 @@ from dicomnode.index.work import (
     run_by_prefix,
     unwell,
 )
+from dicomnode.learn.corrections import reader_findings
 from dicomnode.serve.beats import STALE_S
 from dicomnode.web.snapshot import Snapshot, snapshot
 
@@ -53,10 +54,13 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         studies, parked, deliveries = unwell(session, 20)
         refused = last_refusals(session, 5)
         waits = held_up(session, time.time())
+        unlinked = len(reader_findings(session, unlinked=True))
     wrong = [f"study {s.study_uid} is {s.state}: {s.reason}" for s in studies]
     wrong += [f"run {r.run_key[:12]} ({r.model}) is parked: {r.reason}" for r in parked]
     wrong += [f"a result for {d.destination} is parked: {d.reason}" for d in deliveries]
     wrong += [str(wait) for wait in waits]
+    if unlinked:
+        wrong.append(f"{unlinked} finding(s) of readers match none of ours: `dicomnode labels list --unlinked`")
     wrong += [f"refused {_ago(r.at_s)} from {r.calling_ae or r.address} ({r.status}): {r.reason}" for r in refused]
     if as_json:
         queues = [{"queue": w.queue, "status": w.status, "count": w.count} for w in waiting]

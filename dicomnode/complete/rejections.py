@@ -55,12 +55,14 @@ def rejection_of(note: Dataset) -> Rejection | None:
     return Rejection(code, tuple(dict.fromkeys(uids)))
 
 
-def key_objects_to_read(session: Session) -> list[tuple[int, str]]:
-    """Key Object Selections that came in and nobody has looked at: instance key, and file below the state folder."""
+def key_objects_to_read(session: Session, since_s: float) -> list[tuple[int, str]]:
+    """Key Object Selections nobody has looked at, in studies that changed since: key, file below the state folder."""
     query = (
         select(InstanceRow.instance_key, InstanceRow.file)
+        .join(StudyRow, StudyRow.study_key == InstanceRow.study_key)
         .outerjoin(RejectionRow, RejectionRow.instance_key == InstanceRow.instance_key)
         .where(
+            StudyRow.last_received_s >= since_s,
             InstanceRow.sop_class_uid == KEY_OBJECTS,
             InstanceRow.own_result.is_(False),
             InstanceRow.current,
@@ -70,10 +72,10 @@ def key_objects_to_read(session: Session) -> list[tuple[int, str]]:
     return [(key, file) for key, file in session.execute(query)]
 
 
-def read_key_objects(index: Index, state: Path) -> int:
+def read_key_objects(index: Index, state: Path, since_s: float = 0.0) -> int:
     """Read every new Key Object Selection and do what the rejection notes among them ask; how many instances went."""
     with index.snapshot() as session:
-        waiting = key_objects_to_read(session)
+        waiting = key_objects_to_read(session, since_s)
     return sum(_read(index, instance_key, state / file) for instance_key, file in waiting)
 
 

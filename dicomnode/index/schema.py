@@ -264,6 +264,47 @@ class CommitmentDutyRow(Base):
     attempts: Mapped[int] = mapped_column(Integer, default=0)
 
 
+class ReaderReportRow(Base):
+    """A structured report that is not ours, looked at once."""
+
+    __tablename__ = "reader_reports"
+
+    instance_key: Mapped[int] = mapped_column(
+        ForeignKey("instances.instance_key", ondelete="CASCADE"), primary_key=True
+    )
+    observer: Mapped[str] = mapped_column(String(255), default="")
+    """Person who made it, as the report says."""
+    reason: Mapped[str] = mapped_column(Text, default="")
+    """Why nothing was taken from it, in words."""
+    at_s: Mapped[float] = mapped_column(Float)
+
+
+class ReaderFindingRow(Base):
+    """One measurement group of a reader's report, and the finding of ours that it corrects."""
+
+    __tablename__ = "reader_findings"
+
+    finding_key: Mapped[int] = mapped_column(KEY, primary_key=True)
+    instance_key: Mapped[int] = mapped_column(ForeignKey("reader_reports.instance_key", ondelete="CASCADE"))
+    number: Mapped[int] = mapped_column(Integer)
+    """Of the group in its report, from 1."""
+    tracking_uid: Mapped[str] = mapped_column(UID, default="")
+    code: Mapped[str] = mapped_column(String(128), default="")
+    """Finding as "value/scheme"."""
+    our_tracking_uid: Mapped[str | None] = mapped_column(UID, index=True)
+    """None: unlinked, for a person."""
+    our_report_uid: Mapped[str | None] = mapped_column(UID)
+    how: Mapped[str] = mapped_column(String(32), default="")
+    """`learn.reader_report.How`."""
+    changed: Mapped[bool] = mapped_column(Boolean, default=False)
+    """The outline is not the one we drew."""
+    reason: Mapped[str] = mapped_column(Text, default="")
+    """Why it is unlinked, in words."""
+    linked_by: Mapped[str] = mapped_column(String(255), default="")
+
+    __table_args__ = (UniqueConstraint("instance_key", "number"),)
+
+
 class TrainingMemberRow(Base):
     """An instance that a training set uses: never retired."""
 
