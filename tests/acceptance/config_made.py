@@ -11,7 +11,7 @@ commitment = false
 """
 
 
-def config_text(port: int, pacs_port: int, second_port: int = 0) -> str:
+def config_text(port: int, pacs_port: int, second_port: int = 0, *, prior: bool = False) -> str:
     """A node on one PACS that analyses every MR study; with a second port, results go there too, uncommitted."""
     second = SECOND.format(port=second_port) if second_port else ""
     return f"""
@@ -43,4 +43,5 @@ when = {{ all = [{{ tag = "Modality", equals = "MR" }}] }}
 models = ["hippocampus_mr"]
 destinations = {["pacs", "second"] if second_port else ["pacs"]}
 source = "pacs"
+prior = {str(prior).lower()}
 """
