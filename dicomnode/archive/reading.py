@@ -6,33 +6,31 @@ piece up to a limit, so that a few bytes cannot fill the memory.
 
 import struct
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from pydicom import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
+from dicomnode.archive.scanning import (
+    BROKEN,
+    LONG_LENGTH,
+    PIXELS,
+    SKIPPED_BYTES,
+    UNDEFINED,
+    Encoding,
+    Watched,
+    scan,
+)
 from dicomnode.errors import NotDicom
 
-SKIPPED_BYTES = 1 << 16
-"""Values longer than this are skipped: none that we look at is."""
 HEAD_BYTES = 16 << 20
 """Of a deflated data set so much is kept in memory; pixel data begins before that."""
 PIECE_BYTES = 1 << 18
-SEARCH_BYTES = 8192
-"""pydicom reads so much at once when it looks for a delimiter, and may well meet the end."""
-UNDEFINED = 0xFFFFFFFF
-PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
-LONG_LENGTH = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
-BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OverflowError, struct.error,
-          NotImplementedError, RecursionError, InvalidDicomError, UserWarning)  # fmt: skip
-"""What pydicom raises on bytes that are no data set."""
 
 
 class Unreadable(NotDicom):
@@ -51,28 +49,6 @@ class InflatesTooFar(NotDicom):
         self.limit_bytes = limit_bytes
 
 
-@dataclass(frozen=True)
-class Encoding:
-    """How a data set's elements are written (PS3.5 Annex A)."""
-
-    implicit: bool
-    little: bool
-
-
-class _Watched:
-    """A file that remembers whether a read met its end half-way, which pydicom passes over in silence."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.seek, self.tell = file.seek, file.tell
-        self.cut = False
-
-    def read(self, length: int = -1) -> bytes:
-        raw = self._file.read(length)
-        self.cut = self.cut or (0 < len(raw) < length and length != SEARCH_BYTES)
-        return raw
-
-
 def read_header(path: Path, start: int, transfer_syntax_uid: str, limit_bytes: int) -> Dataset:
     """Every element before the pixel data of an instance that is complete on disk.
 
@@ -88,13 +64,50 @@ def read_header(path: Path, start: int, transfer_syntax_uid: str, limit_bytes: i
         InflatesTooFar: deflated, and larger than the limit.
     """
     syntax = UID(transfer_syntax_uid)
-    encoding = Encoding(syntax.is_implicit_VR, syntax.is_little_endian)
     with path.open("rb") as file:
         file.seek(start)
         if syntax.is_deflated:
             head, size = _inflated(file, limit_bytes)
-            return _whole_header(BytesIO(head), size, encoding)
-        return _whole_header(file, path.stat().st_size, encoding)
+            return _whole_header(BytesIO(head), size, encoding_of(syntax))
+        return _whole_header(file, path.stat().st_size, encoding_of(syntax))
+
+
+def read_wanted(
+    head: bytes, path: Path, start: int, transfer_syntax_uid: str, wanted: Mapping[int, BaseTag]
+) -> Dataset | None:
+    """The wanted elements alone, of an instance that is complete on disk and whose first bytes are at hand.
+
+    Args:
+        head: the first bytes of its data set.
+        path: the file, opened only where pixel data is encapsulated.
+        start: where the data set begins in it.
+        transfer_syntax_uid: how it is encoded.
+        wanted: tags to keep, each by its number.
+
+    Returns:
+        What `read_header` says of these tags; None where it has to be asked, for whatever reason.
+
+    Raises:
+        NotDicom: encapsulated pixel data is not whole.
+    """
+    syntax = UID(transfer_syntax_uid)
+    found = None if syntax.is_deflated else scan(head, encoding_of(syntax), wanted)
+    if found is None:
+        return None
+    size = path.stat().st_size
+    end = start + found.end
+    if found.pixel_bytes == UNDEFINED:
+        with path.open("rb") as file:
+            file.seek(end)
+            _require_delimited(file, size)
+        return found.header
+    is_whole = end == size if found.pixel_bytes is None else end + found.pixel_bytes <= size
+    return found.header if is_whole else None
+
+
+def encoding_of(syntax: UID) -> Encoding:
+    """How a transfer syntax writes its elements."""
+    return Encoding(syntax.is_implicit_VR, syntax.is_little_endian)
 
 
 def data_set_start(path: Path) -> int:
@@ -118,11 +131,13 @@ def _whole_header(file: BinaryIO, size: int, encoding: Encoding) -> Dataset:
     start = file.tell()
     if size - start < 8:
         raise Truncated("the data set is empty")
-    watched = _Watched(file)
+    watched = Watched(file)
     source = cast(BinaryIO, watched)
     try:
         header = read_dataset(source, encoding.implicit, encoding.little, None, _at_pixels, SKIPPED_BYTES)
-    except BROKEN as fault:
+    except (*BROKEN, OSError) as fault:
+        if isinstance(fault, OSError) and fault.errno is not None:  # the disk's; pydicom's own has no number
+            raise
         raise Unreadable("the data set cannot be read") from fault
     if watched.cut:
         raise Truncated("the data set ends within an element")
@@ -155,6 +170,10 @@ def _require_whole_pixels(file: BinaryIO, size: int, encoding: Encoding) -> None
         if file.tell() + length > size:
             raise Truncated(f"pixel data ends {file.tell() + length - size} bytes early")
         return
+    _require_delimited(file, size)
+
+
+def _require_delimited(file: BinaryIO, size: int) -> None:
     for _ in _fragments(file, size):
         pass
 

@@ -12,7 +12,8 @@ from pydicom.filereader import read_file_meta_info
 from sqlalchemy import delete, select
 
 from dicomnode.archive.files import DIGEST_PART, STUDIES, digest_of, instance_file
-from dicomnode.archive.reading import BROKEN, Unreadable, data_set_start, read_header
+from dicomnode.archive.reading import Unreadable, data_set_start, read_header
+from dicomnode.archive.scanning import BROKEN
 from dicomnode.errors import NodeError
 from dicomnode.index.arrivals import Outcome, Received, Stored, received, record
 from dicomnode.index.database import Index

@@ -4,18 +4,20 @@ The same content again changes nothing. Other content under the same UID becomes
 the older one stays. A study whose instances name two patients is held until they agree again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pydicom import Dataset
-from sqlalchemy import select
+from pydicom.tag import BaseTag
+from sqlalchemy import String, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dicomnode.index.database import Index
 from dicomnode.index.element_text import element_text, encodings_of
-from dicomnode.index.headers import header_of, items_of
-from dicomnode.index.next_instance import enter_next
+from dicomnode.index.headers import TAGS, header_in, items_of
+from dicomnode.index.next_instance import ThroughSqlAlchemy, enter_next
 from dicomnode.index.schema import InstanceRow, ModelVersionRow, ResultRow, SeriesRow, StudyRow
 from dicomnode.values import Header
 
@@ -23,10 +25,28 @@ ATTEMPTS = 5
 """Two receivers may insert the same new study at once; the loser tries again and finds it."""
 TWO_PATIENTS = "instances of this study carry different Patient IDs"
 STUDY_TAGS = {
-    "patient_id": 0x00100020, "patient_name": 0x00100010, "patient_birth_date": 0x00100030,
-    "patient_sex": 0x00100040, "accession_number": 0x00080050, "study_date": 0x00080020, "description": 0x00081030,
+    "patient_id": BaseTag(0x00100020), "patient_name": BaseTag(0x00100010), "patient_birth_date": BaseTag(0x00100030),
+    "patient_sex": BaseTag(0x00100040), "accession_number": BaseTag(0x00080050), "study_date": BaseTag(0x00080020),
+    "description": BaseTag(0x00081030),
 }  # fmt: skip
-SERIES_TAGS = {"modality": 0x00080060, "description": 0x0008103E, "number": 0x00200011}
+SERIES_TAGS = {
+    "modality": BaseTag(0x00080060), "description": BaseTag(0x0008103E), "number": BaseTag(0x00200011),
+}  # fmt: skip
+STUDY_UID, SERIES_UID, INSTANCE_UID, CLASS_UID, DEVICE_UID, EQUIPMENT = (
+    BaseTag(tag) for tag in (0x0020000D, 0x0020000E, 0x00080018, 0x00080016, 0x00181002, 0x0018A001)
+)
+LOOKED_AT: Mapping[int, BaseTag] = {
+    int(tag): tag
+    for tag in (
+        *STUDY_TAGS.values(), *SERIES_TAGS.values(), *TAGS,
+        STUDY_UID, SERIES_UID, INSTANCE_UID, CLASS_UID, DEVICE_UID, EQUIPMENT,
+    )
+}  # fmt: skip
+"""Every element of a data set that `received` looks at."""
+LENGTHS = {
+    table: {column.key: column.type.length for column in table.__table__.columns if isinstance(column.type, String)}
+    for table in (StudyRow, SeriesRow)
+}
 
 
 class Outcome(StrEnum):
@@ -79,14 +99,14 @@ def received(dataset: Dataset, stored: Stored) -> Received:
     equipment = [dataset, *items_of(dataset, "ContributingEquipmentSequence")]
     return Received(
         stored=stored,
-        study_uid=element_text(dataset, 0x0020000D, encodings),
-        series_uid=element_text(dataset, 0x0020000E, encodings),
-        sop_instance_uid=element_text(dataset, 0x00080018, encodings),
-        sop_class_uid=element_text(dataset, 0x00080016, encodings),
+        study_uid=element_text(dataset, STUDY_UID, encodings),
+        series_uid=element_text(dataset, SERIES_UID, encodings),
+        sop_instance_uid=element_text(dataset, INSTANCE_UID, encodings),
+        sop_class_uid=element_text(dataset, CLASS_UID, encodings),
         study=_columns(dataset, STUDY_TAGS, StudyRow, encodings),
         series=_columns(dataset, SERIES_TAGS, SeriesRow, encodings),
-        device_uids=tuple(filter(None, (element_text(item, 0x00181002, encodings) for item in equipment))),
-        header=header_of(dataset),
+        device_uids=tuple(filter(None, (element_text(item, DEVICE_UID, encodings) for item in equipment))),
+        header=header_in(dataset, encodings),
     )
 
 
@@ -102,7 +122,7 @@ def record(index: Index, arrival: Received) -> Outcome:
 
 def _recorded(index: Index, arrival: Received) -> Outcome:
     with index.transaction() as session:
-        return Outcome.NEW if enter_next(session.connection(), arrival) else enter(session, arrival)
+        return Outcome.NEW if enter_next(ThroughSqlAlchemy(session.connection()), arrival) else enter(session, arrival)
 
 
 def enter(session: Session, arrival: Received) -> Outcome:
@@ -137,10 +157,10 @@ def hold_or_release(session: Session, study: StudyRow) -> None:
 
 
 def _columns(
-    dataset: Dataset, tags: dict[str, int], table: type[StudyRow | SeriesRow], encodings: list[str]
+    dataset: Dataset, tags: dict[str, BaseTag], table: type[StudyRow | SeriesRow], encodings: list[str]
 ) -> dict[str, str]:
     found = {name: element_text(dataset, tag, encodings) for name, tag in tags.items()}
-    return {name: text[: getattr(table, name).type.length] for name, text in found.items()}
+    return {name: text[: LENGTHS[table][name]] for name, text in found.items()}
 
 
 def _is_own_result(session: Session, arrival: Received) -> bool:

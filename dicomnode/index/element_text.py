@@ -16,6 +16,7 @@ from pydicom.tag import BaseTag
 
 BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
 LATIN = "iso8859"
+CHARACTER_SET = BaseTag(0x00080005)
 ESCAPE = re.compile("\x1b[ -/]+[0-~]")
 """What pydicom leaves of a switch to GB 2312 (ISO 2022 IR 58)."""
 MALFORMED = (
@@ -35,14 +36,16 @@ MALFORMED = (
     InvalidDicomError,
 )
 """What pydicom raises on data sets that are broken."""
+TEXTLESS = {"SQ", "OB", "OW", "OF", "OD", "OL", "OV", "UN", "AT"}
+PADDING = " \0\t\r\n"
 DELIMITERS = {0x0A, 0x0C, 0x0D, 0x09, 0x5C, 0x5E, 0x3D}
 
 
 def element_text(dataset: Dataset, tag: int, encodings: list[str]) -> str:
     """One element in DICOM notation: multi-values joined by a backslash, padding stripped; empty where absent."""
-    element = _element(dataset, BaseTag(tag))
+    element = _element(dataset, tag if isinstance(tag, BaseTag) else BaseTag(tag))
     if isinstance(element, RawDataElement):
-        return _joined(_raw_parts(element, encodings))
+        return _raw_text(element, encodings)
     return _joined(_value_parts(element)) if isinstance(element, DataElement) else ""
 
 
@@ -59,7 +62,7 @@ def _element(dataset: Dataset, tag: BaseTag) -> DataElement | RawDataElement | N
 
 def encodings_of(dataset: Dataset) -> list[str]:
     """Python encodings of Specific Character Set (0008,0005); Latin-1 where it is absent or unknown (PS3.5 6.1.2)."""
-    text = element_text(dataset, 0x00080005, [LATIN])
+    text = element_text(dataset, CHARACTER_SET, [LATIN])
     terms = [re.sub(r"^ISO[ _-]IR[ _-]", "ISO_IR ", term) for term in text.split("\\")]
     return [python_encoding.get(term, LATIN) for term in terms]
 
@@ -75,18 +78,21 @@ def decoded(raw: bytes, encodings: list[str]) -> str:
 
 
 def _joined(parts: list[str]) -> str:
-    stripped = [part.strip(" \0\t\r\n") for part in parts]
+    stripped = [part.strip(PADDING) for part in parts]
     return "\\".join(stripped) if any(stripped) else ""
 
 
-def _raw_parts(element: RawDataElement, encodings: list[str]) -> list[str]:
-    raw = element.value or b""
+def _raw_text(element: RawDataElement, encodings: list[str]) -> str:
+    raw = element.value
+    if not raw:
+        return ""
     vr = _representation(element)
     if vr in BINARY:
-        return _numbers(raw, ("<" if element.is_little_endian else ">") + BINARY[vr])
-    if vr in {"SQ", "OB", "OW", "OF", "OD", "OL", "OV", "UN", "AT"}:
-        return []
-    return decoded(raw, encodings).split("\\")
+        return _joined(_numbers(raw, ("<" if element.is_little_endian else ">") + BINARY[vr]))
+    if vr in TEXTLESS:
+        return ""
+    text = decoded(raw, encodings)
+    return _joined(text.split("\\")) if "\\" in text else text.strip(PADDING)
 
 
 def _representation(element: RawDataElement) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
+from pydicom.tag import BaseTag
 
-from dicomnode.index.element_text import MALFORMED, element_text, encodings_of
+from dicomnode.index.element_text import CHARACTER_SET, MALFORMED, element_text, encodings_of
 from dicomnode.values import Header
 
 # fmt: off
@@ -60,7 +61,17 @@ VIEWS = {
     "R-10206": "AP", "R-10214": "PA", "R-10236": "LATERAL",
 }  # fmt: skip
 """View Code Sequence (0054,0220) values in the words of View Position (CID 4010)."""
-_TAGS = {keyword: tag_for_keyword(keyword) or 0 for keyword in (*KEYWORDS, *SOURCE, "FrameLaterality")}
+SEQUENCES = (
+    "RequestAttributesSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "ViewCodeSequence",
+)  # fmt: skip
+_TAGS = {keyword: BaseTag(tag_for_keyword(keyword) or 0) for keyword in (*KEYWORDS, *SOURCE, "FrameLaterality")}
+TAGS = (
+    CHARACTER_SET,
+    *(_TAGS[keyword] for keyword in KEYWORDS),
+    *(BaseTag(tag_for_keyword(w) or 0) for w in SEQUENCES),
+)
+"""Every element of a data set that `header_of` looks at."""
 
 
 def header_of(dataset: Dataset) -> Header:
@@ -69,7 +80,12 @@ def header_of(dataset: Dataset) -> Header:
     Of an enhanced multi-frame, ImagePositionPatient holds the positions of all frames one after the
     other (3 values each), in frame order.
     """
-    encodings, present = encodings_of(dataset), dataset.keys()
+    return header_in(dataset, encodings_of(dataset))
+
+
+def header_in(dataset: Dataset, encodings: list[str]) -> Header:
+    """As `header_of`, where the character set is known."""
+    present = dataset.keys()
     values = {word: element_text(dataset, _TAGS[word], encodings) for word in KEYWORDS if _TAGS[word] in present}
     values |= _of_file_meta(dataset)
     for found in (_of_request(dataset, encodings), _of_frames(dataset, encodings), _of_view_code(dataset)):

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from pydicom import Dataset
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.archive.files import STUDIES, instance_file, make_durable_folder, place, require_uid
-from dicomnode.archive.reading import read_header
+from dicomnode.archive.reading import read_header, read_wanted
 from dicomnode.errors import DiskReserve, NodeError
-from dicomnode.index.arrivals import Received, Stored, received
+from dicomnode.index.arrivals import LOOKED_AT, Received, Stored, received
 from dicomnode.index.database import Index
 from dicomnode.index.group_commit import Recorder
 from dicomnode.receive.faults import SUCCESS, CommandMismatch, DiskFull, IndexBusy, InstanceTooLarge, status_of
@@ -30,6 +31,8 @@ from dicomnode.receive.transfers import Transfers
 INCOMING = "incoming"
 STALE_S = 3600.0
 """A temporary file so old belongs to no living association."""
+HEAD_BYTES = 1 << 16
+"""So many of its first bytes are kept until it is complete, since the header is in them."""
 COMMENT_LENGTH = 64
 """Error Comment (0000,0902) is LO."""
 
@@ -94,6 +97,7 @@ class Incoming:
         """Why it was refused, for Error Comment (0000,0902); empty while nothing is wrong."""
         self._intake = intake
         self._digest = hashlib.sha256()
+        self._head = bytearray()
         self._head_bytes = self._data_bytes = 0
         self._handle = -1
         self._temporary = intake.folder / f"{uuid.uuid4().hex}.part"
@@ -108,6 +112,8 @@ class Incoming:
         if self._data_bytes > self._intake.limits.instance_bytes:
             self._fault = InstanceTooLarge(self._intake.limits.instance_bytes)
             return
+        if len(self._head) < HEAD_BYTES:
+            self._head += part[: HEAD_BYTES - len(self._head)]
         self._digest.update(part)
         self._put(part)
 
@@ -137,7 +143,7 @@ class Incoming:
             require_uid(self.arrival.sop_class_uid, "Affected SOP Class UID")
             if not self._intake.has_room():
                 raise DiskReserve("less free disk than the reserve")
-            head = self._head()
+            head = self._file_head()
             self._head_bytes = len(head)
             self._handle = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
             self._put(head)
@@ -146,7 +152,7 @@ class Incoming:
         except OSError as fault:
             self._fault = _disk_fault(fault)
 
-    def _head(self) -> bytes:
+    def _file_head(self) -> bytes:
         said = self.arrival
         return file_head(said.sop_class_uid, said.sop_instance_uid, said.transfer_syntax_uid, said.calling_ae)
 
@@ -160,9 +166,9 @@ class Incoming:
 
     def _checked(self) -> Received:
         """What the index will keep, when the data set is whole and is what the request named."""
-        said, limit = self.arrival, self._intake.limits.instance_bytes
+        said = self.arrival
         try:
-            header = read_header(self._temporary, self._head_bytes, said.transfer_syntax_uid, limit)
+            header = self._header()
         except OSError as fault:
             raise _disk_fault(fault) from fault
         arrival = received(header, Stored("", 0, "", said.transfer_syntax_uid, said.calling_ae, time.time()))
@@ -173,6 +179,14 @@ class Incoming:
         if arrival.sop_instance_uid != said.sop_instance_uid:
             raise CommandMismatch("SOP Instance UID")
         return arrival
+
+    def _header(self) -> Dataset:
+        """What we look at of the header; pydicom reads it where the data set is unusual."""
+        file, start, syntax_uid = self._temporary, self._head_bytes, self.arrival.transfer_syntax_uid
+        found = read_wanted(bytes(self._head), file, start, syntax_uid, LOOKED_AT)
+        if found is not None:
+            return found
+        return read_header(file, start, syntax_uid, self._intake.limits.instance_bytes)
 
     def _settle(self, arrival: Received) -> None:
         digest = self._digest.hexdigest()

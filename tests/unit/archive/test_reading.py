@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydicom import Dataset
+from pydicom.sequence import Sequence
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -73,3 +75,16 @@ def test_what_is_no_part_10_file_is_said_so(tmp_path: Path) -> None:
         file.write_bytes(raw)
         with pytest.raises(Unreadable):
             data_set_start(file)
+
+
+def test_a_data_set_that_ends_within_a_sequence_is_no_fault_of_the_disk(tmp_path: Path) -> None:
+    image, file = ct_series(slices=1)[0], tmp_path / "cut"
+    item = Dataset()
+    item.CodeValue = "399348003"
+    image.ViewCodeSequence = Sequence([item])
+    image["ViewCodeSequence"].is_undefined_length = True
+    data = encoded(image)
+    file.write_bytes(data[: data.index(b"399348003") + 10])
+
+    with pytest.raises(NotDicom):
+        read_header(file, data_set_start(file), str(ExplicitVRLittleEndian), 1 << 20)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dicomnode.index.arrivals import Outcome, Received, Stored, enter, record
 from dicomnode.index.database import Index
 from dicomnode.index.group_commit import Recorder, _Ticket
-from dicomnode.index.next_instance import enter_next
+from dicomnode.index.next_instance import ThroughSqlAlchemy, enter_next
 from dicomnode.index.schema import InstanceRow, ModelVersionRow, SeriesRow, StudyRow
 from dicomnode.values import Header
 
@@ -101,7 +101,7 @@ def test_the_next_instance_of_a_series_takes_the_short_way() -> None:
     with index() as opened:
         assert record(opened, arrival(1)) is Outcome.NEW
         with opened.transaction() as session:
-            assert enter_next(session.connection(), arrival(2))
+            assert enter_next(ThroughSqlAlchemy(session.connection()), arrival(2))
 
 
 def test_what_is_out_of_the_ordinary_is_left_to_the_long_way() -> None:
@@ -118,7 +118,7 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_long_way() -> None:
         before = rows(opened)
         for one in unusual:
             with opened.transaction() as session:
-                assert not enter_next(session.connection(), one)
+                assert not enter_next(ThroughSqlAlchemy(session.connection()), one)
 
         assert rows(opened) == before
 
