@@ -74,7 +74,7 @@ class Receive(Table):
     port: Port = 11112
     processes: PositiveInt = 1
     """Receiver processes that share the port."""
-    fast: bool = False
+    fast: bool = True
     """Read C-STORE with one plain loop instead of pynetdicom's reactor."""
     callers: tuple[Caller, ...] = ()
     """Who may call; empty: loopback alone, under any AE title."""

@@ -40,7 +40,7 @@ assert not heavy, f"the receiver imports {heavy}"
 
 @contextmanager
 def receiver(
-    folder: Path, port: int, *, number: int = 0, fast: bool = False, limit: str = ""
+    folder: Path, port: int, *, number: int = 0, fast: bool = True, limit: str = ""
 ) -> Iterator[subprocess.Popen]:
     """A receiver process; stopped at the end where it still runs."""
     config = folder / "config.toml"
@@ -113,9 +113,10 @@ def answered(caller, image) -> bool:
         return False
 
 
-def test_two_receivers_share_a_port_and_lose_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fast", [False, True], ids=["reactor", "fast"])
+def test_two_receivers_share_a_port_and_lose_nothing(tmp_path: Path, fast: bool) -> None:
     port, series = free_port(), [ct_series(slices=10, name=f"CT {n}") for n in range(4)]
-    with receiver(tmp_path, port) as one, receiver(tmp_path, port, number=1) as two:
+    with receiver(tmp_path, port, fast=fast) as one, receiver(tmp_path, port, number=1, fast=fast) as two:
         answers: list[int] = []
         threads = [
             threading.Thread(target=lambda images=images: answers.extend(send(port, images))) for images in series
