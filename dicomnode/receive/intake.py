@@ -31,7 +31,7 @@ from dicomnode.receive.transfers import Transfers
 INCOMING = "incoming"
 STALE_S = 3600.0
 """A temporary file so old belongs to no living association."""
-HEAD_BYTES = 1 << 16
+HEAD_BYTES = 1 << 17
 """So many of its first bytes are kept until it is complete, since the header is in them."""
 COMMENT_LENGTH = 64
 """Error Comment (0000,0902) is LO."""

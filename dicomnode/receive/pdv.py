@@ -20,6 +20,10 @@ SOP_CLASS, COMMAND, MESSAGE_ID, ANSWERED_ID, DATA_SET_TYPE, STATUS, ERROR_COMMEN
 """Elements of group 0000 (PS3.7 E.1)."""
 
 MOST_COMMAND_BYTES = 1 << 16
+HEAD_BYTES = 6
+"""Before the body of each PDU: type, a reserved byte, length."""
+BUFFERED_PDUS = 2
+"""The buffer has room for so many of the largest."""
 DRAIN_S, MOST_DRAINED_READS = 1.0, 1000
 
 
@@ -66,11 +70,14 @@ class Connection(Protocol):
 
 
 class Wire:
-    """One connection, read PDU by PDU into one buffer."""
+    """One connection, read PDU by PDU out of one buffer that is filled with as much as has come."""
 
     def __init__(self, connection: Connection, *, max_pdu_bytes: int, idle_s: float) -> None:
         self._connection = connection
-        self._buffer = memoryview(bytearray(max_pdu_bytes))
+        self._max_pdu_bytes = max_pdu_bytes
+        self._buffer = memoryview(bytearray(BUFFERED_PDUS * (HEAD_BYTES + max_pdu_bytes)))
+        self._at = self._end = 0
+        """What has come and is not taken."""
         self._idle_s = idle_s
         connection.settimeout(idle_s)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -83,12 +90,12 @@ class Wire:
             TimeoutError: nothing came, or a PDU was not complete, within the idle time.
             ProtocolFault: the PDU is longer than we allow.
         """
-        kind, _, length = struct.unpack(">BBI", self._read(6))
+        kind, _, length = struct.unpack(">BBI", self._take(HEAD_BYTES))
         if not P_DATA <= kind <= ABORT:
             raise ProtocolFault(f"PDU of type {kind} within an association", ProtocolFault.UNRECOGNIZED)
-        if length > len(self._buffer):
-            raise ProtocolFault(f"PDU of {length} bytes, more than the negotiated {len(self._buffer)}")
-        return kind, self._read(length)
+        if length > self._max_pdu_bytes:
+            raise ProtocolFault(f"PDU of {length} bytes, more than the negotiated {self._max_pdu_bytes}")
+        return kind, self._take(length)
 
     def send(self, pdu: bytes) -> None:
         """Send one encoded PDU."""
@@ -103,19 +110,29 @@ class Wire:
                 if not self._connection.recv_into(self._buffer):
                     return
 
-    def _read(self, count: int) -> memoryview:
-        """The next bytes; acknowledged at once, or a sender with Nagle on waits 40 ms an instance (RFC 1122 4.2.3)."""
-        view, got, latest_s = self._buffer[:count], 0, 0.0
-        while got < count:
-            read = self._connection.recv_into(view[got:])
-            if not read:
-                raise ConnectionError("the peer closed the connection")
-            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-            got += read
-            latest_s = latest_s or time.monotonic() + self._idle_s
-            if got < count and time.monotonic() > latest_s:
+    def _take(self, count: int) -> memoryview:
+        """The next bytes; they hold until the next call."""
+        if self._at == self._end or self._at + count > len(self._buffer):
+            rest = self._end - self._at
+            self._buffer[:rest] = self._buffer[self._at : self._end]
+            self._at, self._end = 0, rest
+        latest_s = time.monotonic() + self._idle_s if self._end > self._at else 0.0
+        while self._end - self._at < count:
+            if latest_s and time.monotonic() > latest_s:
                 raise TimeoutError("a PDU came too slowly")
+            self._end += self._read()
+            latest_s = latest_s or time.monotonic() + self._idle_s
+        view = self._buffer[self._at : self._at + count]
+        self._at += count
         return view
+
+    def _read(self) -> int:
+        """Read what has come; acknowledged at once, or a sender with Nagle on waits 40 ms (RFC 1122 4.2.3)."""
+        read = self._connection.recv_into(self._buffer[self._end :])
+        if not read:
+            raise ConnectionError("the peer closed the connection")
+        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return read
 
 
 def fragments(body: memoryview) -> Iterator[Fragment]:
