@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.index.arrivals import Outcome, Received, Stored, enter, record
 from dicomnode.index.database import Index
-from dicomnode.index.group_commit import Recorder, _Ticket
+from dicomnode.index.group_commit import Recorder, _driver, _Ticket
 from dicomnode.index.next_instance import ThroughSqlAlchemy, enter_next
 from dicomnode.index.schema import InstanceRow, ModelVersionRow, SeriesRow, StudyRow
 from dicomnode.values import Header
@@ -152,3 +152,10 @@ def test_an_arrival_that_cannot_be_written_harms_none_of_those_beside_it() -> No
         assert isinstance(tickets[1].fault, SQLAlchemyError)
         with pytest.raises(SQLAlchemyError):
             Recorder(opened).record(broken)
+
+
+def test_the_short_way_waits_for_the_disk_at_each_commit() -> None:
+    with index() as opened, _driver(opened) as connection:
+        settings = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+
+    assert settings == ["wal", 2]
