@@ -23,6 +23,7 @@ from dicomnode.index.schema import InstanceRow, RefusalRow, StudyRow
 from dicomnode.receive.intake import Intake, Limits
 from dicomnode.receive.refusals import Refusals
 from dicomnode.receive.scp import Receiver
+from tests.integration.receive.checkpoint import patient
 from tests.phantom import CT, encoded
 
 SUCCESS, FULL, MISMATCH, BROKEN = 0x0000, 0xA700, 0xA900, 0xC000
@@ -114,9 +115,8 @@ def associate(
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
     for context in contexts:
         ae.add_requested_context(context.sop_class_uid, list(context.transfer_syntax_uids))
-    return ae.associate(
-        "127.0.0.1", port, ae_title=called, max_pdu=max_pdu_bytes, tls_args=(tls, "localhost") if tls else None
-    )
+    tls_args = (tls, "localhost") if tls else None
+    return patient(ae.associate("127.0.0.1", port, ae_title=called, max_pdu=max_pdu_bytes, tls_args=tls_args))
 
 
 def data_set(image: Dataset) -> bytes:
