@@ -26,12 +26,12 @@ from dicomnode.encode.concepts import (
     LANGUAGES,
     QUALITATIVE_EVALUATIONS,
     SUMMARY,
-    coded,
 )
 from dicomnode.encode.context import Context
 from dicomnode.encode.equipment import identity, observer, settle
 from dicomnode.encode.language import ENGLISH, sentence
 from dicomnode.encode.report.library import evidence_of, image_library
+from dicomnode.encode.report.procedure import procedures_reported
 from dicomnode.values import Predecessor, Role
 
 CONTAINS = RelationshipTypeValues.CONTAINS
@@ -60,7 +60,7 @@ def structured_report(context: Context, content: Content, role: Role = Role.SR) 
     """A COMPLETE, UNVERIFIED Comprehensive 3D SR (PS3.3 A.35.13, PS3.16 TID 1500)."""
     report = MeasurementReport(
         observation_context=observer(context),
-        procedure_reported=coded(context.rules.model.procedure),
+        procedure_reported=procedures_reported(context),
         imaging_measurements=content.groups,
         title=content.title,
         language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(LANGUAGES[context.node.language]),
