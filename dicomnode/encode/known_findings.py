@@ -68,6 +68,7 @@ PIXELMED = (
             ('CODE (DOMAIN,99DICOMNODE,"Suitability of the input")', "PS3.16 TID 1501", "the same, in our own code"),
             ('CODE (111065,DCM,"Summary of Analyses")', "PS3.16 TID 1501", "any qualitative evaluation may stand"),
             ('CODE (REASON,99DICOMNODE,"Reason")', "PS3.16 TID 1501", "the same, in our own code"),
+            ('TEXT (121106,DCM,"Comment")', "PS3.16 TID 1501", "an evaluation in words: the finding's name, for OHIF"),
         )
     ),
 )

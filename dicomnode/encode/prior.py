@@ -12,7 +12,7 @@ from pydicom import Dataset, dcmread
 
 from dicomnode.encode import concepts
 from dicomnode.encode.context import Context
-from dicomnode.encode.door.items import children, groups, tracking_of
+from dicomnode.encode.door.items import children, groups, name_of, tracking_of
 from dicomnode.encode.shown import Figure, Shown
 from dicomnode.values import EarlierReport
 
@@ -117,8 +117,8 @@ def _sized(context: Context, measured: Measured) -> str:
 
 def _measured(document: Dataset) -> Iterator[tuple[str, Measured]]:
     for group in groups(document):
-        identifier, uid = tracking_of(group)
+        _, uid = tracking_of(group)
         for item in children(group, VOLUME):
             value = (item.get("MeasuredValueSequence") or [Dataset()])[0].get("NumericValue")
             if uid and value is not None:
-                yield uid, Measured(identifier, float(value))
+                yield uid, Measured(name_of(group), float(value))

@@ -49,6 +49,12 @@ def tracking_of(group: Dataset) -> tuple[str, str]:
     return (names or [""])[0], (uids or [""])[0]
 
 
+def name_of(group: Dataset) -> str:
+    """A measurement group's finding by name: its comment where the tracking identifier belongs to a viewer's tool."""
+    names = [str(child.get("TextValue", "")) for child in children(group, "121106/DCM")]
+    return (names or [tracking_of(group)[0]])[0]
+
+
 def references(dataset: Dataset) -> Iterator[tuple[str, str]]:
     """SOP Class and Instance UID of every object referred to below a data set, at any depth."""
     for element in elements_of(dataset).values():

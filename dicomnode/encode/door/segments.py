@@ -30,8 +30,11 @@ def segment_faults(expected: Expected) -> Iterator[str]:
     yield from (f"SEG: frames name segment {n}, which is not described" for n in sorted(set(counts) - set(numbers)))
     yield from (f"SEG: segment {n} is empty" for n in numbers if not counts.get(n))
     for document in expected.reports:
-        yield from _tracking_faults(seg, document)
-        yield from _volume_faults(seg, document, counts)
+        yield from _outline_faults(seg, document)
+    report = expected.of(Role.SR)
+    if report is not None:
+        yield from _tracking_faults(seg, report)
+        yield from _volume_faults(seg, report, counts)
 
 
 def voxel_counts(seg: Dataset) -> dict[int, int] | None:
@@ -57,10 +60,17 @@ def segment_number(seg: Dataset, frame: Dataset) -> int:
     return int(item.get("ReferencedSegmentNumber") or 0)
 
 
-def _tracking_faults(seg: Dataset, document: Dataset) -> Iterator[str]:
-    """Each segment's tracking is that of the group that refers to it, and its UID that of one with its outline."""
-    by_number = {_referred(group): group for group in groups(document) if _referred(group)}
+def _outline_faults(seg: Dataset, document: Dataset) -> Iterator[str]:
+    """Each segment's tracking UID is that of a group with its outline."""
     outlined = {tracking_of(group)[1] for group in groups(document) if _is_outlined(group)}
+    for segment in seg.get("SegmentSequence") or ():
+        if str(segment.get("TrackingUID", "")) not in outlined:
+            yield f"SR: segment {segment.get('SegmentNumber', '')} has no outline that a viewer could jump to"
+
+
+def _tracking_faults(seg: Dataset, document: Dataset) -> Iterator[str]:
+    """Each segment's tracking is that of the group that refers to it."""
+    by_number = {_referred(group): group for group in groups(document) if _referred(group)}
     for segment in seg.get("SegmentSequence") or ():
         number = int(segment.get("SegmentNumber") or 0)
         track = (str(segment.get("TrackingID", "")), str(segment.get("TrackingUID", "")))
@@ -68,8 +78,6 @@ def _tracking_faults(seg: Dataset, document: Dataset) -> Iterator[str]:
             yield f"SR: no measurement group refers to segment {number}"
         elif tracking_of(by_number[number]) != track:
             yield f"SR and SEG track segment {number} under different identifiers"
-        if track[1] not in outlined:
-            yield f"SR: segment {number} has no outline that a viewer could jump to"
 
 
 def _is_outlined(group: Dataset) -> bool:

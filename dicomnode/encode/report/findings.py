@@ -26,13 +26,16 @@ def volumes(told: Told) -> list[ContentSequence]:
     seg = told.made.get(Role.SEG)
     if seg is None:
         return []
-    return [volumetric_group(told.context, one, seg, volume_figures(told, one)) for one in told.shown if one.segment]
+    return [
+        volumetric_group(told.context, one, seg, [*volume_figures(told, one), *centre_figures(one)])
+        for one in told.shown
+        if one.segment
+    ]
 
 
 def volume_figures(told: Told, one: Shown) -> list[Figure]:
-    """What was measured in the whole volume, with the centre and the model's own uncertainty."""
-    figures = [figure for figure in one.figures if not figure.on_slice]
-    return [*figures, *centre_figures(one), *_uncertainty(told, one)]
+    """What was measured in the whole volume, with the model's own uncertainty."""
+    return [*(figure for figure in one.figures if not figure.on_slice), *_uncertainty(told, one)]
 
 
 def slice_figures(one: Shown) -> list[Figure]:
@@ -43,7 +46,9 @@ def slice_figures(one: Shown) -> list[Figure]:
 def _outline(told: Told, one: Shown, *, measured: bool) -> Iterator[ContentSequence]:
     if one.key is None or told.volume is None:
         return
-    figures = slice_figures(one) if measured else [*volume_figures(told, one), *slice_figures(one)]
+    figures = slice_figures(one)
+    if not measured:
+        figures = [*volume_figures(told, one), *centre_figures(one), *figures]
     yield planar_group(told.context, one, told.volume, figures)
 
 

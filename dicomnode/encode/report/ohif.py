@@ -20,7 +20,7 @@ from highdicom.sr import (
 from dicomnode.encode.concepts import COMMENT
 from dicomnode.encode.equipment import algorithm
 from dicomnode.encode.report.document import Content, text_item
-from dicomnode.encode.report.findings import slice_figures, volumes
+from dicomnode.encode.report.findings import slice_figures, volume_figures
 from dicomnode.encode.report.segments import finding, image_of, measurement, planar_group
 from dicomnode.encode.shown import Shown
 from dicomnode.encode.told import Told
@@ -30,9 +30,13 @@ FREEHAND = "Cornerstone3DTools@^0.1.0:PlanarFreehandROI"
 
 
 def with_editable_findings(told: Told) -> Content:
-    """The content of the report for OHIF; the SEG's figures follow the outlines, whose tracking UIDs they share."""
+    """The content of the report for OHIF: one group for each finding, with all its figures.
+
+    A group that refers to the SEG's segment (TID 1411) would hide the drawing tool's id: OHIF joins groups of one
+    tracking UID. The segment has the same tracking UID.
+    """
     seg = told.made.get(Role.SEG)
-    groups = [*_outlines(told), *volumes(told), *told.content.groups]
+    groups = [*_outlines(told), *told.content.groups]
     return replace(told.content, groups=groups, objects=(seg,) if seg is not None else ())
 
 
@@ -49,7 +53,7 @@ def _outlines(told: Told) -> Iterator[ContentSequence]:
 def editable_group(told: Told, one: Shown, volume: Volume) -> ContentSequence:
     """One outline as OHIF's freehand tool writes it (TID 1501): its first number is inferred from it."""
     assert one.key is not None
-    first, *others = slice_figures(one)
+    first, *others = [*slice_figures(one), *volume_figures(told, one)]
     image = image_of(volume.frames[one.key.slice])
     coordinates = CoordinatesForMeasurement(GraphicTypeValues.POLYLINE, one.key.points, image)
     group = MeasurementsAndQualitativeEvaluations(

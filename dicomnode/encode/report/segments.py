@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from highdicom.sr import (
+    AlgorithmIdentification,
     ContentSequence,
     FindingSite,
     GraphicTypeValues,
@@ -33,14 +34,13 @@ def volumetric_group(context: Context, one: Shown, seg: Dataset, figures: Sequen
     """Figures of one finding by reference to its SEG segment (TID 1411)."""
     return VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracked(one.tracking),
-        algorithm_id=algorithm(context),
         referenced_segment=ReferencedSegment(
             sop_class_uid=seg.SOPClassUID,
             sop_instance_uid=seg.SOPInstanceUID,
             segment_number=one.segment,
             source_series=SourceSeriesForSegmentation(context.source.SeriesInstanceUID),
         ),
-        measurements=[measurement(figure) for figure in figures],
+        measurements=measurements(context, figures),
         **finding(one),
     )
 
@@ -50,13 +50,12 @@ def planar_group(context: Context, one: Shown, volume: Volume, figures: Sequence
     assert one.key is not None
     return PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracked(one.tracking),
-        algorithm_id=algorithm(context),
         referenced_region=ImageRegion(
             graphic_type=GraphicTypeValues.POLYLINE,
             graphic_data=one.key.points,
             source_image=image_of(volume.frames[one.key.slice]),
         ),
-        measurements=[measurement(figure) for figure in figures] or None,
+        measurements=measurements(context, figures) or None,
         **finding(one),
     )
 
@@ -74,9 +73,14 @@ def unseen_group(context: Context, structure: Structure, evaluation: Qualitative
     )
 
 
-def measurement(figure: Figure) -> Measurement:
+def measurements(context: Context, figures: Sequence[Figure]) -> list[Measurement]:
+    """The figures; the first says by which algorithm (TID 300), as the document's observer does for all of them."""
+    return [measurement(figure, None if n else algorithm(context)) for n, figure in enumerate(figures)]
+
+
+def measurement(figure: Figure, who: AlgorithmIdentification | None = None) -> Measurement:
     """One value with its unit and how it was derived (TID 300)."""
-    return Measurement(figure.name, figure.value, figure.unit, derivation=figure.derivation)
+    return Measurement(figure.name, figure.value, figure.unit, derivation=figure.derivation, algorithm_id=who)
 
 
 def tracked(tracking: Tracking) -> TrackingIdentifier:

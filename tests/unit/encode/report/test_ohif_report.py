@@ -49,8 +49,8 @@ def test_an_outline_stands_within_the_first_number_under_the_tracking_id_of_the_
 
     uids = [segment.TrackingUID for segment in example.seg.SegmentSequence]
     assert [tracking_of(group) for group in (first, second)] == [(FREEHAND, uids[0]), (FREEHAND, uids[1])]
-    area, long_axis, short_axis = numbers(first)
-    assert [meaning(item) for item in (area, long_axis, short_axis)] == ["Area", "Long Axis", "Short Axis"]
+    area = numbers(first)[0]
+    assert meaning(area) == "Area"
     (outline,) = area.ContentSequence
     assert (outline.ValueType, outline.RelationshipType, outline.GraphicType) == ("SCOORD", "INFERRED FROM", "POLYLINE")
     assert outline.GraphicData[:2] == outline.GraphicData[-2:]
@@ -66,13 +66,17 @@ def test_an_editable_finding_keeps_its_codes_its_site_and_its_name(tmp_path: Pat
     assert [item.TextValue for item in children(group, "121106/DCM")] == ["Anterior hippocampus"]
 
 
-def test_the_figures_of_the_segments_follow_under_the_same_tracking_uids(tmp_path: Path) -> None:
+def test_every_figure_stands_in_the_findings_one_group_under_the_tracking_uid_of_its_segment(tmp_path: Path) -> None:
     example = ohif_results(tmp_path)
 
-    tracks = [tracking_of(group) for group in groups(example.read(Role.SR_OHIF))]
+    found = groups(example.read(Role.SR_OHIF))
 
-    assert tracks[2:] == [(s.TrackingID, s.TrackingUID) for s in example.seg.SegmentSequence]
-    assert [uid for _, uid in tracks[:2]] == [uid for _, uid in tracks[2:]]
+    assert [tracking_of(group)[1] for group in found] == [s.TrackingUID for s in example.seg.SegmentSequence]
+    assert [meaning(item) for item in numbers(found[0])] == [
+        *("Area", "Long Axis", "Short Axis", "Volume", "Diameter"),
+        *["Attenuation Coefficient"] * 4,
+        "Uncertainty of the outline (0 sure, 1 unsure)",
+    ]
 
 
 def test_the_door_lets_the_report_for_ohif_pass(tmp_path: Path) -> None:
