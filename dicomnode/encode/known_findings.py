@@ -87,6 +87,22 @@ KNOWN_FINDINGS = (
         "PS3.3 C.12.1.1 Table C.12-1, Contributing Equipment Sequence",
         "Device UID is an attribute of the item; the validator's table is older",
     ),
+    KnownFinding(
+        "dciodvfy",
+        "Warning - Laterality(0020,0060) - is only permitted to be empty when actually unknown; should be absent"
+        " (not empty) if an unpaired body part, and have a value if a paired body part",
+        "PS3.3 C.7.3.1 Table C.7-5a, Laterality",
+        "it is unknown: no side is written unless dicom.toml fixes one, and the body part has one or is not named",
+    ),
+    *(
+        KnownFinding(
+            "dciodvfy",
+            f"Warning - {attribute} - Attribute is not present in standard DICOM IOD",
+            "PS3.3 C.8.8.5 Table C.8-41, Conceptual Volume Identification Sequence",
+            "an attribute of a structure set's region; the validator's table is older",
+        )
+        for attribute in ("ConceptualVolumeIdentificationSequence(3010,00a0)", "ConceptualVolumeUID(3010,0006)")
+    ),
     *(
         KnownFinding(
             validator,

@@ -13,6 +13,7 @@ from dicomnode.encode.context import Context, Encoded
 from dicomnode.encode.key_objects import key_objects
 from dicomnode.encode.lesions import lesion_by_lesion
 from dicomnode.encode.parametric_map import parametric_map
+from dicomnode.encode.presentation import presentation_state
 from dicomnode.encode.prior import compared, comparison_in_words, read_prior
 from dicomnode.encode.quantity import quantity_of
 from dicomnode.encode.regions import regions_of
@@ -26,6 +27,7 @@ from dicomnode.encode.report.words import with_circumstances
 from dicomnode.encode.segmentation import segmentation
 from dicomnode.encode.shown import shown_scores, shown_segments
 from dicomnode.encode.source import slice_gap_mm, sources_of
+from dicomnode.encode.structure_set import structure_set
 from dicomnode.encode.told import Told
 from dicomnode.encode.tracking import Structure, patient_key, segment_tracking
 from dicomnode.values import (
@@ -154,7 +156,9 @@ MAKERS: tuple[tuple[Role, Maker], ...] = (
     (Role.SR, report),
     (Role.SR_OHIF, report_for_ohif),
     (Role.KOS, key_objects),
+    (Role.GSPS, presentation_state),
     (Role.PMAP, parametric_map),
+    (Role.RTSTRUCT, structure_set),
 )
 """Who makes the object of each role; a later one may refer to an earlier one."""
 

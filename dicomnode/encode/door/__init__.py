@@ -16,8 +16,10 @@ from dicomnode.encode.door.geometry import geometry_faults
 from dicomnode.encode.door.identity import identity_faults
 from dicomnode.encode.door.key_objects import key_object_faults
 from dicomnode.encode.door.maps import map_faults
+from dicomnode.encode.door.presentation import presentation_faults
 from dicomnode.encode.door.references import reference_faults
 from dicomnode.encode.door.segments import segment_faults
+from dicomnode.encode.door.structure_sets import structure_set_faults
 from dicomnode.errors import DoorFault
 from dicomnode.values import Run, Series
 
@@ -32,6 +34,8 @@ CHECKS: tuple[Check, ...] = (
     segment_faults,
     key_object_faults,
     map_faults,
+    presentation_faults,
+    structure_set_faults,
 )
 
 

@@ -20,6 +20,11 @@ FRAMES_1 = ("FrameOfReferenceUID", "PerFrameFunctionalGroupsSequence", "Dimensio
             "ReferencedSeriesSequence", "Rows", "Columns")  # fmt: skip
 """PS3.3 C.7.4.1, C.7.6.16, C.7.6.17, C.12.2: the same, for SEG and Parametric Map."""
 FRAMES_2 = ("PositionReferenceIndicator",)
+GSPS_1 = ("ReferencedSeriesSequence", "GraphicAnnotationSequence", "GraphicLayerSequence", "SoftcopyVOILUTSequence",
+          "PresentationLUTShape")  # fmt: skip
+"""PS3.3 C.11.11, C.10.5, C.10.7, C.11.6, C.11.8: the same."""
+RTSTRUCT_1 = ("ReferencedFrameOfReferenceSequence", "FrameOfReferenceUID", "ApprovalStatus")
+"""PS3.3 C.8.8.5, C.7.4.1, C.8.8.16: the same."""
 SEGMENT_1 = ("SegmentAlgorithmName", "TrackingID", "TrackingUID")
 
 
@@ -38,6 +43,8 @@ MANDATORY: dict[Role, Mandatory] = {
     Role.SR: Mandatory((COMPREHENSIVE_3D,), SR_1),
     Role.SR_OHIF: Mandatory((COMPREHENSIVE_3D,), SR_1),
     Role.KOS: Mandatory(("1.2.840.10008.5.1.4.1.1.88.59",), SR_1),
+    Role.GSPS: Mandatory(("1.2.840.10008.5.1.4.1.1.11.1",), GSPS_1),
+    Role.RTSTRUCT: Mandatory(("1.2.840.10008.5.1.4.1.1.481.3",), RTSTRUCT_1, FRAMES_2),
     Role.PMAP: Mandatory(("1.2.840.10008.5.1.4.1.1.30",), (*FRAMES_1, "FloatPixelData"), FRAMES_2),
 }
 """One line for each kind of object; one that is not here does not pass."""

@@ -23,6 +23,8 @@ REFERENCES: dict[Role, tuple[str, ...]] = {
     Role.SR_OHIF: SR_REFERENCES,
     Role.KOS: SR_REFERENCES,
     Role.PMAP: IMAGE_REFERENCES,
+    Role.GSPS: ("ReferencedSeriesSequence", "GraphicAnnotationSequence", "SoftcopyVOILUTSequence"),
+    Role.RTSTRUCT: ("ROIContourSequence",),
 }
 """Where an object refers to instances of its study."""
 
