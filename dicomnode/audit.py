@@ -4,6 +4,8 @@ One JSON object a line under <state>/audit/, one file a day (UTC), appended and 
 the node and kept apart from the logs. A patient appears through the Study Instance UID alone.
 """
 
+import errno
+import fcntl
 import getpass
 import json
 import os
@@ -151,10 +153,18 @@ class AuditTrail:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             self._hand_over(file)
-            os.write(file, line)  # one write: lines of several processes do not mix
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self._write_whole(file, line)
             os.fsync(file)
         finally:
             os.close(file)
+
+    def _write_whole(self, file: int, line: bytes) -> None:
+        """Write a whole line or nothing of it: the next one must not begin in its middle."""
+        before = os.fstat(file).st_size
+        if os.write(file, line) < len(line):
+            os.ftruncate(file, before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _hand_over(self, file: int) -> None:
         """What root's command wrote belongs to the service all the same, which goes on in the same file."""

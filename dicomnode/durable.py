@@ -4,31 +4,40 @@ A workflow is a function of identifiers whose steps are recorded as they finish;
 goes on behind the last one. Nothing but UIDs, names, numbers and short texts is recorded, as JSON.
 """
 
-import errno
 import fcntl
 import logging
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
+import structlog
 from dbos import DBOS, DBOSClient
 from dbos._error import DBOSMaxStepRetriesExceeded
 from dbos._serialization import DBOSPortableJSON
-from sqlalchemy import make_url
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from dicomnode.errors import ConfigFault, DiskReserve, Permanent, Transient
+from dicomnode.full_disk import is_full
 
 FLOW_VERSION = "1"
 """Counted up when workflows in flight can no longer be continued by this code."""
 POLL_S = 0.05
 TRIES = 6
 """Of a step that is Transient: for about two minutes, with a wait three times longer each time."""
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+ROOM_AGAIN_S = 5.0
+"""Between two looks whether a full disk has room again."""
+CONNECTIONS = 20
+log = structlog.get_logger()
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -71,7 +80,7 @@ def workflow(*, name: str, crashes: int = 1000) -> Callable[[Callable[P, T]], Ca
 
 
 def step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do one recorded step: done once, or retried with back-off while it is Transient.
+    """Do one recorded step: done once, or retried with back-off while it is Transient; a full disk is waited for.
 
     Raises:
         Refused: the step was Permanent, or Transient TRIES times.
@@ -79,13 +88,9 @@ def step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
     def settled() -> Any:  # noqa: ANN401 - whatever the step gives, as JSON
         try:
-            return {"given": function(*args, **kwargs)}
+            return {"given": _with_room(lambda: function(*args, **kwargs))}
         except Permanent as fault:
             return {"family": family(fault), "reason": str(fault)}
-        except OSError as fault:
-            if fault.errno in NO_ROOM:
-                raise DiskReserve("the disk of the state folder is full: make room, it goes on by itself") from fault
-            raise
 
     options: Any = {
         "name": getattr(function, "__name__", "step"),
@@ -103,6 +108,18 @@ def step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise Refused(str(outcome["family"]), str(outcome["reason"]))
     given: T = outcome["given"]
     return given
+
+
+def _with_room(function: Callable[[], T]) -> T:
+    """What a function gives; while the disk is full it is done again and again, since that is no fault of a run."""
+    while True:
+        try:
+            return function()
+        except (OSError, DBAPIError, DiskReserve) as fault:
+            if not isinstance(fault, DiskReserve) and not is_full(fault):
+                raise
+            log.error("disk.full", fix="make room on the disk of the state folder: the work goes on by itself")
+            time.sleep(ROOM_AGAIN_S)
 
 
 def family(fault: Permanent) -> str:
@@ -173,6 +190,7 @@ def executor(url: str, state: Path, name: str, queues: Sequence[Queue], known: S
             config={
                 "name": "dicomnode",
                 "system_database_url": url,
+                "system_database_engine": _sqlite_engine(url) if url.startswith("sqlite") else None,
                 "executor_id": name,
                 "application_version": FLOW_VERSION,
                 "serializer": DBOSPortableJSON,
@@ -261,3 +279,26 @@ def _use_wal(url: str) -> None:
     connection = sqlite3.connect(database, timeout=30)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.close()
+
+
+def _sqlite_engine(url: str) -> Engine:
+    """A database that waits while its disk is full, as dbos lets a PostgreSQL server that is away be waited for."""
+    engine = create_engine(url, pool_size=CONNECTIONS, max_overflow=0)
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "handle_error", _on_error)
+    return engine
+
+
+def _on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = "IMMEDIATE"  # writers queue up, none loses a race
+    cursor = connection.cursor()
+    for pragma in ("busy_timeout=30000", "foreign_keys=ON", "synchronous=FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_error(context: ExceptionContext) -> None:
+    """Say "try later" for a full disk: the one failure of this kind that dbos does again without an end."""
+    if is_full(context.original_exception):
+        log.error("disk.full", fix="make room on the disk of the engine's database: the work goes on by itself")
+        raise TimeoutError("the disk of the engine's database is full") from context.original_exception

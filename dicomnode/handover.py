@@ -35,14 +35,22 @@ def hand_over(state: Path, run_key: str, volume: Volume, prediction: Prediction)
     final = handover_folder(state, run_key)
     _remove_parts(state, run_key)
     made = final.with_name(f"{run_key}.{os.getpid()}.part")
+    try:
+        _write(made, volume, prediction)
+        shutil.rmtree(final, ignore_errors=True)
+        made.rename(final)
+    except OSError:  # a full disk is not filled further with what nobody will read
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+    _sync(final.parent)
+
+
+def _write(made: Path, volume: Volume, prediction: Prediction) -> None:
     made.mkdir(parents=True)
     np.savez(made / "arrays.npz", **_arrays(volume, prediction))
     (made / "facts.json").write_text(json.dumps(_facts(volume, prediction)), encoding="utf-8")
     for name in ("arrays.npz", "facts.json"):
         _sync(made / name)
-    shutil.rmtree(final, ignore_errors=True)
-    made.rename(final)
-    _sync(final.parent)
 
 
 def handed_over(state: Path, run_key: str) -> tuple[Volume, Prediction]:
@@ -55,7 +63,7 @@ def handed_over(state: Path, run_key: str) -> tuple[Volume, Prediction]:
 
 
 def forget(state: Path, run_keys: Iterable[str]) -> None:
-    """Remove the files of runs that have ended."""
+    """Remove the files of runs that have ended, and what a kill left half-written of them."""
     for run_key in run_keys:
         shutil.rmtree(handover_folder(state, run_key), ignore_errors=True)
         _remove_parts(state, run_key)

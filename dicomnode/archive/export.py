@@ -3,7 +3,8 @@
 import shutil
 from pathlib import Path
 
-from dicomnode.errors import IdentityFault
+from dicomnode.errors import DiskReserve, IdentityFault
+from dicomnode.full_disk import is_full
 from dicomnode.index.database import Index
 from dicomnode.index.studies import load_study, study_by_uid
 
@@ -21,6 +22,7 @@ def export(index: Index, state: Path, study_uid: str, folder: Path) -> int:
 
     Raises:
         NoSuchStudy: there is nothing to copy.
+        DiskReserve: the folder's disk is full; what is there of the study is whole, and incomplete.
     """
     with index.snapshot() as session:
         row = study_by_uid(session, study_uid)
@@ -30,6 +32,21 @@ def export(index: Index, state: Path, study_uid: str, folder: Path) -> int:
     instances = [instance for series in study.series for instance in series.instances]
     for instance in instances:
         target = folder / instance.series_uid / f"{instance.sop_instance_uid}.dcm"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(instance.path, target)
+        _copy(instance.path, target)
     return len(instances)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy one file whole, or not at all."""
+    partial = target.with_name(f"{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, partial)
+        partial.replace(target)
+    except OSError as fault:
+        partial.unlink(missing_ok=True)
+        if is_full(fault):
+            raise DiskReserve(
+                f"no room for the study in {target.parent.parent}: free some, and export again"
+            ) from fault
+        raise

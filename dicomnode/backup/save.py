@@ -19,7 +19,8 @@ from dicomnode import __version__
 from dicomnode.backup.manifest import CONFIG, ENGINE, INDEX, MODELS, NAME, STATE, Manifest
 from dicomnode.config.tables import Config
 from dicomnode.durable import FLOW_VERSION
-from dicomnode.errors import ConfigFault
+from dicomnode.errors import ConfigFault, DiskReserve
+from dicomnode.full_disk import is_full
 from dicomnode.index.database import Index
 from dicomnode.index.schema import InstanceRow, RunInstanceRow, RunRow
 from dicomnode.scratch import scratch_folder
@@ -50,19 +51,31 @@ def save(config: Config, config_file: Path, index: Index, target: Path, *, with_
 
     Raises:
         ConfigFault: the target exists already, or a database is no SQLite file.
+        DiskReserve: the target's disk is full.
     """
     if target.exists():
         raise ConfigFault(f"{target} exists already: name another file")
-    databases = {INDEX: _sqlite_file(config.index_url), ENGINE: _sqlite_file(config.engine_url)}
     partial = target.with_name(target.name + ".partial")
-    with scratch_folder(target.parent) as folder:
+    try:
+        count = _save(config, config_file, index, partial, with_studies=with_studies)
+    except (OSError, sqlite3.Error) as fault:
+        partial.unlink(missing_ok=True)
+        if is_full(fault):
+            raise DiskReserve(f"no room for the backup in {target.parent}: nothing was written there") from fault
+        raise
+    partial.replace(target)
+    return Saved(count, target.stat().st_size)
+
+
+def _save(config: Config, config_file: Path, index: Index, partial: Path, *, with_studies: bool) -> int:
+    databases = {INDEX: _sqlite_file(config.index_url), ENGINE: _sqlite_file(config.engine_url)}
+    with scratch_folder(partial.parent) as folder:
         copies = copy_databases(databases, folder)
         files = {CONFIG: config_file, **copies, **_state_files(config, index, with_studies), **_model_files(config)}
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 - a mode
             _write(file, files, _manifest(index, with_studies))
             os.fsync(file.fileno())
-    partial.replace(target)
-    return Saved(len(files), target.stat().st_size)
+    return len(files)
 
 
 def copy_databases(databases: dict[str, Path], folder: Path) -> dict[str, Path]:

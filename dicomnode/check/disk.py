@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dicomnode.check.finding import Finding, fault, ok, warning
 from dicomnode.config.tables import Config
+from dicomnode.full_disk import is_full
 
 SLOW_FSYNC_S = 0.05
 MOUNTS = Path("/proc/mounts")
@@ -22,6 +23,9 @@ def disk(config: Config) -> list[Finding]:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         took_s = fsync_s(state)
     except OSError as error:
+        if is_full(error):
+            said = f"the disk of {state} is full: studies are refused, and work in hand waits"
+            return [fault("disk", said, "make room there; what waits goes on by itself, nothing was lost")]
         words = f"{state} cannot be written ({error.strerror})"
         return [fault("disk", words, f"create it, and give it to the account of the service: {account()}")]
     return [*_room(config, shutil.disk_usage(state).free), _speed(state, took_s), *_kind(config)]

@@ -169,9 +169,11 @@ def write_once(state: Path, run_key: str, item: OutboxObject) -> Result:
     path = state / OUTBOX / run_key[:2] / run_key / f"{name}.dcm"
     if not path.exists():
         temporary = _synced_file(path.parent, item.content)
-        with suppress(FileExistsError):  # another process was first: its bytes stay
-            os.link(temporary, path)
-        temporary.unlink()
+        try:
+            with suppress(FileExistsError):  # another process was first: its bytes stay
+                os.link(temporary, path)
+        finally:
+            temporary.unlink()
     sync_folder(path.parent)
     return Result(
         run_key=run_key,
@@ -194,8 +196,12 @@ def _replace(path: Path, content: bytes) -> None:
 def _synced_file(folder: Path, content: bytes) -> Path:
     make_durable_folder(folder)
     handle, name = tempfile.mkstemp(".tmp", dir=folder)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:  # a full disk is not filled further with what nobody will read
+        Path(name).unlink(missing_ok=True)
+        raise
     return Path(name)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from dicomnode import durable
 from dicomnode.choose.routes import matching_routes, needed_series
@@ -17,6 +18,7 @@ from dicomnode.decide import decide
 from dicomnode.deliver.status import close_runs
 from dicomnode.durable import POLL_S, Queue
 from dicomnode.errors import NodeError
+from dicomnode.full_disk import is_full
 from dicomnode.index.database import Index
 from dicomnode.index.priors import priors_to_seek
 from dicomnode.index.runs import deliveries_to_start, paused_scopes, runs_to_start
@@ -51,6 +53,7 @@ TICK_S = 0.1
 SLOW_TICK_S = 1.0
 LOOK_BACK_S = 600.0
 """Clocks of receivers and engine differ by less."""
+NO_ROOM = "the disk is full: waits for room"
 
 
 def known_queues(config: Config) -> tuple[Queue, ...]:
@@ -79,13 +82,28 @@ def run_engine(config: Config, index: Index, stop: threading.Event) -> None:
     with durable.executor(config.engine_url, config.node.state, "engine", mine, known):
         engine = Engine(config, index, told=look.set)
         with Heart(index, "engine") as heart, duties.scheduled():
-            heart.ready(f"{len(config.routes)} route(s), {len(config.peers)} peer(s)")
+            note = f"{len(config.routes)} route(s), {len(config.peers)} peer(s)"
+            heart.ready(note)
             leave_out_of_collections()
             while not stop.is_set():
                 look.wait(TICK_S)
                 look.clear()
-                engine.tick(time.time())
+                has_room = looked(engine)
+                heart.say(note if has_room else NO_ROOM)
+                stop.wait(0.0 if has_room else durable.ROOM_AGAIN_S)
         durable.leave()
+
+
+def looked(engine: "Engine") -> bool:
+    """Have the engine look at everything once; False where the disk is full, which it outlives."""
+    try:
+        engine.tick(time.time())
+    except DBAPIError as fault:
+        if not is_full(fault):
+            raise
+        log.error("disk.full", fix="make room on the disk of the index: the work goes on by itself")
+        return False
+    return True
 
 
 def leave_out_of_collections() -> None:

@@ -27,6 +27,8 @@ UNFINISHED_RUNS = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.DELIVERING, Ru
 UNFINISHED_DELIVERIES = (DeliveryStatus.QUEUED, DeliveryStatus.SENT, DeliveryStatus.PARKED)
 NEEDED = ("receive", "engine", "gpu")
 """Kinds of process without which the node is not ready."""
+FULL_BYTES = 1 << 20
+"""Less room than this is none: a single result or a database's journal takes more."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,15 @@ class Snapshot:
     def faults(self) -> tuple[str, ...]:
         """Why the node is not ready to work, in words; empty where it is."""
         alive = {process.split("-")[0] for process, age_s in self.beat_age_s.items() if age_s <= STALE_S}
-        faults = [f"no {kind} process has beaten in the last {STALE_S:.0f} s" for kind in NEEDED if kind not in alive]
+        silent = [f"no {kind} process has beaten in the last {STALE_S:.0f} s" for kind in NEEDED if kind not in alive]
+        return (*self._lacks_room(), *silent)
+
+    def _lacks_room(self) -> list[str]:
+        if self.disk_free_bytes < FULL_BYTES:
+            return ["the disk is FULL: nothing can be noted, sent or accepted, nothing is lost; make room, it goes on"]
         if self.disk_free_bytes < self.reserve_bytes:
-            faults.append(f"{self.disk_free_bytes} bytes of disk free, less than the reserve of {self.reserve_bytes}")
-        return tuple(faults)
+            return [f"{self.disk_free_bytes} bytes of disk free, less than the reserve of {self.reserve_bytes}"]
+        return []
 
 
 def snapshot(config: Config, index: Index) -> Snapshot:
