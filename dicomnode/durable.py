@@ -32,6 +32,8 @@ from dicomnode.full_disk import is_full
 FLOW_VERSION = "1"
 """Counted up when workflows in flight can no longer be continued by this code."""
 POLL_S = 0.05
+TRANSIENT = "Transient"
+"""Family of what may pass by itself."""
 TRIES = 6
 """Of a step that is Transient: for about two minutes, with a wait three times longer each time."""
 ROOM_AGAIN_S = 5.0
@@ -93,7 +95,7 @@ def step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
             return {"family": family(fault), "reason": str(fault)}
 
     options: Any = {
-        "name": getattr(function, "__name__", "step"),
+        "name": _name(function),
         "retries_allowed": True,
         "interval_seconds": 1.0,
         "max_attempts": TRIES,
@@ -103,11 +105,38 @@ def step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         outcome = DBOS.run_step(options, settled)
     except DBOSMaxStepRetriesExceeded as fault:
-        raise Refused("Transient", f"gave up after {TRIES} tries: {fault.errors[-1]}") from fault
+        raise Refused(TRANSIENT, f"gave up after {TRIES} tries: {fault.errors[-1]}") from fault
+    given: T = _given(outcome)
+    return given
+
+
+def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do one recorded step without trying it again: its place on the queue goes to others meanwhile.
+
+    Raises:
+        Refused: the step was Permanent or Transient.
+    """
+
+    def settled() -> Any:  # noqa: ANN401 - whatever the step gives, as JSON
+        try:
+            return {"given": _with_room(lambda: function(*args, **kwargs))}
+        except Permanent as fault:
+            return {"family": family(fault), "reason": str(fault)}
+        except Transient as fault:
+            return {"family": TRANSIENT, "reason": str(fault)}
+
+    given: T = _given(DBOS.run_step({"name": _name(function)}, settled))
+    return given
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__name__", "step"))
+
+
+def _given(outcome: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever the step gave, as JSON
     if "reason" in outcome:
         raise Refused(str(outcome["family"]), str(outcome["reason"]))
-    given: T = outcome["given"]
-    return given
+    return outcome["given"]
 
 
 def _with_room(function: Callable[[], T]) -> T:
@@ -146,6 +175,13 @@ def delayed(prefix: str) -> list[str]:
     """Ids of delayed workflows that begin so."""
     found = DBOS.list_workflows(status="DELAYED", workflow_id_prefix=prefix, load_input=False, load_output=False)
     return [waiting.workflow_id for waiting in found]
+
+
+def is_unfinished(prefix: str) -> bool:
+    """Whether a workflow whose id begins so waits or runs."""
+    status = ["ENQUEUED", "DELAYED", "PENDING"]
+    options: Any = {"load_input": False, "load_output": False, "limit": 1}
+    return bool(DBOS.list_workflows(status=status, workflow_id_prefix=prefix, **options))
 
 
 def retry_now(prefix: str) -> None:

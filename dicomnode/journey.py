@@ -8,9 +8,11 @@ study into runs: one study × one model version each. From there on, what travel
 each line below is a durable step: done once, whatever crashes.
 """
 
+from typing import Any
+
 from dicomnode import durable
 from dicomnode.durable import POLL_S, Job, Queue, Refused
-from dicomnode.stages import Stages
+from dicomnode.stages import Stages, Start
 from dicomnode.values import QUEUE_PRIORITY, Priority
 
 AT_ONCE = 8
@@ -66,7 +68,7 @@ def register_run(stages: Stages) -> None:
             start = durable.step(stages.begin, run_key)
             if start is None:
                 return  # cancelled, or already at its end
-            analysed = durable.result_of(analyse_job(run_key, attempt, **start))
+            analysed = analysed_in_turn(run_key, attempt, start)
             if analysed and analysed["family"] not in TOLD_TO_THE_READER:
                 raise Refused(analysed["family"], analysed["reason"])
             durable.step(stages.report, run_key, attempt, analysed)
@@ -79,10 +81,23 @@ def register_run(stages: Stages) -> None:
     def analyse(run_key: str) -> dict[str, str]:
         """Volume ─► infer, in the process that owns the device; what cannot be analysed is said, not raised."""
         try:
-            durable.step(stages.analyse, run_key)
+            durable.attempt(stages.analyse, run_key)
         except Refused as refused:
             return {"family": refused.family, "reason": str(refused)}
         return {}
+
+
+def analysed_in_turn(run_key: str, attempt: int, start: Start) -> Any:  # noqa: ANN401 - JSON of `analyse`
+    """What came of the analysis of a run; while the device or the model's process fails it, others go first.
+
+    So a STAT study waits for one attempt at the study before it, not for all of them.
+    """
+    analysed = {}
+    for number in range(durable.TRIES):
+        analysed = durable.result_of(analyse_job(run_key, attempt, number, **start))
+        if not analysed or analysed["family"] != durable.TRANSIENT:
+            return analysed
+    return analysed | {"reason": f"gave up after {durable.TRIES} tries: {analysed['reason']}"}
 
 
 def register_delivery(stages: Stages) -> None:
@@ -105,10 +120,11 @@ def journey_job(run_key: str, attempt: int, priority: Priority, model: str) -> J
     return Job("journey", queue.name, f"journey:{run_key}:{attempt}", (run_key, attempt), QUEUE_PRIORITY[priority])
 
 
-def analyse_job(run_key: str, attempt: int, *, stat: bool, rank: int) -> Job:
-    """The analysis of one run, on the queue of the process that does it."""
+def analyse_job(run_key: str, attempt: int, number: int, *, stat: bool, rank: int) -> Job:
+    """One try, counted from 0, at the analysis of one run, on the queue of the process that does it."""
     queue = GPU_STAT if stat else GPU
-    return Job("analyse", queue.name, f"analyse:{run_key}:{attempt}", (run_key,), rank)
+    job_id = f"analyse:{run_key}:{attempt}" + (f":{number}" if number else "")
+    return Job("analyse", queue.name, job_id, (run_key,), rank, 3.0 ** (number - 1) if number else 0.0)
 
 
 def delivery_job(
@@ -120,6 +136,6 @@ def delivery_job(
     return Job("deliver", send_queue(destination).name, job_id, arguments, rank, delay_s)
 
 
-def chore_job(name: str, moment: str) -> Job:
+def chore_job(name: str, moment: str, queue: Queue = CHORES) -> Job:
     """One regular duty at one moment: a double start does nothing twice."""
-    return Job("chore", CHORES.name, f"chore:{name}:{moment}", (name, moment), QUEUE_PRIORITY[Priority.ROUTINE])
+    return Job("chore", queue.name, f"chore:{name}:{moment}", (name, moment), QUEUE_PRIORITY[Priority.ROUTINE])

@@ -46,6 +46,10 @@ from dicomnode.values import (
 log = structlog.get_logger()
 
 DAY_S = 86400.0
+KILLED_ITS_PROCESS = (
+    "the analysis killed its process three times. It did not hang (that ends at the model's time limit): mostly the "
+    "machine ran out of memory, which `journalctl -k` tells; else see the gpu process's log. Then `dicomnode retry`"
+)
 HOLD_S = 0.3
 """Our association stays open so long for a peer that reports on it at once."""
 
@@ -189,7 +193,7 @@ class Stages:
     def in_words(self, fault: Exception) -> str:
         """What ended a run that nobody foresaw, with what to do."""
         if "MaxRecoveryAttempts" in type(fault).__name__ or "maximum recovery" in str(fault).lower():
-            return "the analysis killed its process three times: see the gpu process's log, then `dicomnode retry`"
+            return KILLED_ITS_PROCESS
         return f"unforeseen {type(fault).__name__}; the log of this time has the details"
 
     def back_off_s(self, attempt: int) -> float:

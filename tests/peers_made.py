@@ -74,15 +74,17 @@ class Pacs:
 
 
 @contextmanager
-def peer(pacs: Pacs, *, tls: Tls | None = None, ours: Tls | None = None, **settings: object) -> Iterator[Remote]:
-    """A listening peer, as we call it. `tls` is its certificate, `ours` what we show."""
+def peer(
+    pacs: Pacs, *, at_port: int = 0, tls: Tls | None = None, ours: Tls | None = None, **settings: object
+) -> Iterator[Remote]:
+    """A listening peer, as we call it. `tls` is its certificate, `ours` what we show; port 0 is any free one."""
     ae = AE(pacs.ae_title)
     ae.require_called_aet = True
     ae.require_calling_aet = list(pacs.knows)
     ae.maximum_associations = pacs.at_most
     ae.supported_contexts = _contexts(pacs)
     server = ae.start_server(
-        ("127.0.0.1", 0), block=False, evt_handlers=_handlers(pacs), ssl_context=_server_tls(tls) if tls else None
+        ("127.0.0.1", at_port), block=False, evt_handlers=_handlers(pacs), ssl_context=_server_tls(tls) if tls else None
     )
     port = server.socket.getsockname()[1]
     try:

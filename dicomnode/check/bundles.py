@@ -28,7 +28,7 @@ def stat_wait(config: Config, names: list[str]) -> list[Finding]:
     slowest = max(limits, key=lambda name: limits[name])
     if config.infer.stat_process:
         return [ok("stat", "a STAT study waits for other STAT studies alone, each at most " + _limit(limits, slowest))]
-    before = f"a STAT study waits for the one being analysed, at most {_limit(limits, slowest)}"
+    before = f"a STAT study waits for one attempt at the study before it, at most {_limit(limits, slowest)}"
     return [ok("stat", f"{before}; with [infer].stat_process = true it does not wait for others")]
 
 

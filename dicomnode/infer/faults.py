@@ -39,5 +39,5 @@ class KilledItsWorker(ModelFault):
     """One input lost the model's process every time it was tried."""
 
     def __init__(self, model: str, attempts: int, how: str) -> None:
-        super().__init__(f"this input lost the process of model {model} {attempts} times; at last it {how}")
+        super().__init__(f"this study ended the process of model {model} {attempts} times; the last time it {how}")
         self.model, self.attempts, self.how = model, attempts, how

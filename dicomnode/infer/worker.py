@@ -167,7 +167,7 @@ class _Process:
             return "broke the protocol"
         if code >= 0:
             return f"ended with exit code {code}"
-        hint = " (often: no memory left on the machine)" if code == -signal.SIGKILL else ""
+        hint = " (mostly: the machine ran out of memory, `journalctl -k` tells)" if code == -signal.SIGKILL else ""
         return f"was killed by {signal.Signals(-code).name}{hint}"
 
     def _run(self, theirs: socket.socket, threads: int) -> None:

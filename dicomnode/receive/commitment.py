@@ -110,10 +110,20 @@ def peer_name(config: Config, ae_title: str) -> str | None:
 
 
 def answer_duties(index: Index, config: Config) -> int:
-    """Send every commitment report that is due; the number that were taken. Called now and then by the engine."""
+    """Send every commitment report that is due; the number that were taken. Called now and then by the engine.
+
+    A peer that does not take one is left alone until the next time, so that it holds up no other.
+    """
     with index.snapshot() as session:
         owed = session.scalars(select(CommitmentDutyRow).where(CommitmentDutyRow.answered_s.is_(None))).all()
-    return sum(_answer(index, config, duty) for duty in owed if _is_due(duty, config))
+    taken, away = 0, set[str]()
+    for duty in owed:
+        if duty.peer_ae not in away and _is_due(duty, config):
+            if _answer(index, config, duty):
+                taken += 1
+            else:
+                away.add(duty.peer_ae)
+    return taken
 
 
 def kept_and_failed(session: Session, state: Path, references: Sequence[Sequence[str]]) -> tuple[list[str], Failures]:

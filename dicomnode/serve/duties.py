@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -16,12 +17,13 @@ from dicomnode.archive.retention import retire
 from dicomnode.choose.catch_up import catch_up
 from dicomnode.choose.prior import fetch_prior
 from dicomnode.config.tables import Config
+from dicomnode.durable import Queue
 from dicomnode.errors import NodeError
 from dicomnode.handover import forget
 from dicomnode.index.database import Index
 from dicomnode.index.runs import runs_ended_before
 from dicomnode.index.schema import CommitmentDutyRow, DeliveryRow, TickRow
-from dicomnode.journey import chore_job
+from dicomnode.journey import CHORES, chore_job, send_queue
 from dicomnode.peers.echo import echo
 from dicomnode.peers.remote import remote
 from dicomnode.receive.commitment import answer_duties
@@ -44,10 +46,12 @@ class Duties:
         self.by_name: dict[str, Callable[[str], None]] = {
             "catch_up": self._catch_up,
             "retention": self._retention,
-            "commitment": self._commitment,
             "withdraw": lambda run_key: withdraw(index, config, run_key),
             "prior": lambda study_key: fetch_prior(index, config, int(study_key)),
+            "reports": self._reports,
+            **{f"commitment:{name}": partial(self._commitment, name) for name in config.peers},
         }
+        self._was_away: dict[str, bool] = {}
 
     @contextmanager
     def scheduled(self) -> Iterator[None]:
@@ -77,10 +81,19 @@ class Duties:
         durable.enqueue(chore_job("retention", datetime.now().strftime("%Y%m%d%H")))
 
     def _often(self) -> None:
-        """Reports we owe, requests nobody answered, and destinations that are back."""
-        if not self._something_waits():
-            return
-        durable.enqueue(chore_job("commitment", str(int(time.time() / OFTEN_S))))
+        """Reports we owe, requests nobody answered, and destinations that are back; one at a time for each peer.
+
+        A peer that never answers would otherwise have more duties than it can be tried for, and hold up the others.
+        """
+        if self._owes_reports():
+            self._once("reports", CHORES)
+        for name in self._config.peers:
+            if self._waits_for(name):
+                self._once(f"commitment:{name}", send_queue(name))
+
+    def _once(self, name: str, queue: Queue) -> None:
+        if not durable.is_unfinished(f"chore:{name}:"):
+            durable.enqueue(chore_job(name, str(int(time.time() / OFTEN_S)), queue))
 
     def _catch_up(self, day: str) -> None:
         since = datetime.strptime(day, "%Y%m%d") - timedelta(days=self._config.catch_up.days)
@@ -97,25 +110,35 @@ class Duties:
         forget(self._config.node.state, ended)
         durable.purge(time.time() - KEEP_RECORDS_S)
 
-    def _commitment(self, _: str) -> None:
+    def _reports(self, _: str) -> None:
         answer_duties(self._index, self._config)
-        for name in self._config.peers:
-            self._ask_commitment(name)
-            if durable.delayed(f"deliver:{name}:") and self._answers(name):
-                durable.retry_now(f"deliver:{name}:")
 
-    def _answers(self, name: str) -> bool:
+    def _commitment(self, name: str, _: str) -> None:
+        self._ask_commitment(name)
+        if durable.delayed(f"deliver:{name}:") and self.came_back(name):
+            durable.retry_now(f"deliver:{name}:")
+
+    def came_back(self, name: str) -> bool:
+        """Whether a peer answers now and did not when last asked; one that is merely busy is left to the back-off."""
         try:
             echo(remote(self._config, name))
+            is_away = False
         except NodeError:
-            return False
-        return True
+            is_away = True
+        was_away, self._was_away[name] = self._was_away.get(name, True), is_away
+        return was_away and not is_away
 
-    def _something_waits(self) -> bool:
+    def _owes_reports(self) -> bool:
         with self._index.snapshot() as session:
-            owed = session.scalar(select(CommitmentDutyRow).where(CommitmentDutyRow.answered_s.is_(None)).limit(1))
-            sent = session.scalar(select(DeliveryRow).where(DeliveryRow.status == DeliveryStatus.SENT).limit(1))
-        return owed is not None or sent is not None or bool(durable.delayed("deliver:"))
+            query = select(CommitmentDutyRow).where(CommitmentDutyRow.answered_s.is_(None))
+            return session.scalar(query.limit(1)) is not None
+
+    def _waits_for(self, name: str) -> bool:
+        with self._index.snapshot() as session:
+            sent = DeliveryRow.status == DeliveryStatus.SENT
+            query = select(DeliveryRow).where(DeliveryRow.destination == name, sent)
+            waits = session.scalar(query.limit(1)) is not None
+        return waits or bool(durable.delayed(f"deliver:{name}:"))
 
     def _last_s(self, job: str) -> float:
         with self._index.snapshot() as session:

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from dicomnode import durable
+from dicomnode.audit import AuditTrail
 from dicomnode.choose.routes import matching_routes, needed_series
 from dicomnode.complete.ready import Ready
 from dicomnode.complete.rejections import read_key_objects
@@ -44,6 +45,7 @@ from dicomnode.peers.query import series_counts
 from dicomnode.peers.remote import remote
 from dicomnode.serve.beats import Heart
 from dicomnode.serve.duties import Duties
+from dicomnode.serve.queries import Queries
 from dicomnode.stages import Stages
 from dicomnode.values import QUEUE_PRIORITY, Priority
 
@@ -123,6 +125,7 @@ class Engine:
         """Ids enqueued by this process; a second enqueue would change nothing, this only saves it."""
         self._still_missing: dict[int, float] = {}
         self._at_once: dict[str, int] = {}
+        self._queries = Queries(AuditTrail.of(config))
         self._slow_s = 0.0
         self._changed_since_s = 0.0
         """Studies that changed before were looked at for withdrawn images."""
@@ -203,8 +206,10 @@ class Engine:
 
     def _counts(self, study_uid: str) -> Counts:
         for source in self._config.sources:
+            there = remote(self._config, source)
+            self._queries.tell(there, study_uid, time.time())
             try:
-                counts = series_counts(remote(self._config, source), study_uid)
+                counts = series_counts(there, study_uid)
             except NodeError as fault:
                 log.info("complete.uncounted", peer=source, reason=str(fault))
                 continue

@@ -27,6 +27,8 @@ UNFINISHED_RUNS = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.DELIVERING, Ru
 UNFINISHED_DELIVERIES = (DeliveryStatus.QUEUED, DeliveryStatus.SENT, DeliveryStatus.PARKED)
 NEEDED = ("receive", "engine", "gpu")
 """Kinds of process without which the node is not ready."""
+GPU_STAT = "gpu-stat"
+"""Needed besides where [infer] stat_process is set: STAT studies wait for it alone."""
 FULL_BYTES = 1 << 20
 """Less room than this is none: a single result or a database's journal takes more."""
 
@@ -55,13 +57,17 @@ class Snapshot:
     paused: tuple[str, ...] = ()
     beat_age_s: dict[str, float] = field(default_factory=dict)
     """Seconds since each process's last beat."""
+    needed: tuple[str, ...] = NEEDED
+    """Kinds of process without which the node, as it is configured, is not ready."""
     disk_free_bytes: int = 0
     reserve_bytes: int = 0
 
     def faults(self) -> tuple[str, ...]:
         """Why the node is not ready to work, in words; empty where it is."""
-        alive = {process.split("-")[0] for process, age_s in self.beat_age_s.items() if age_s <= STALE_S}
-        silent = [f"no {kind} process has beaten in the last {STALE_S:.0f} s" for kind in NEEDED if kind not in alive]
+        alive = {_kind(process) for process, age_s in self.beat_age_s.items() if age_s <= STALE_S}
+        silent = [
+            f"no {kind} process has beaten in the last {STALE_S:.0f} s" for kind in self.needed if kind not in alive
+        ]
         return (*self._lacks_room(), *silent)
 
     def _lacks_room(self) -> list[str]:
@@ -70,6 +76,10 @@ class Snapshot:
         if self.disk_free_bytes < self.reserve_bytes:
             return [f"{self.disk_free_bytes} bytes of disk free, less than the reserve of {self.reserve_bytes}"]
         return []
+
+
+def _kind(process: str) -> str:
+    return process if process == GPU_STAT else process.split("-")[0]
 
 
 def snapshot(config: Config, index: Index) -> Snapshot:
@@ -82,6 +92,7 @@ def snapshot(config: Config, index: Index) -> Snapshot:
             commitments_owed=_one(session, select(func.count()).where(CommitmentDutyRow.answered_s.is_(None))),
             paused=tuple(session.scalars(select(PauseRow.scope).order_by(PauseRow.scope))),
             beat_age_s={row.process: max(0.0, now_s - row.beat_s) for row in session.scalars(select(BeatRow))},
+            needed=(*NEEDED, GPU_STAT) if config.infer.stat_process else NEEDED,
             disk_free_bytes=shutil.disk_usage(config.node.state).free,
             reserve_bytes=config.receive.reserve_bytes,
         )

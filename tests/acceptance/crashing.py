@@ -87,6 +87,7 @@ def crashing_request(request: Callable[..., Any]) -> Callable[..., Any]:
 
 if __name__ == "__main__":
     durable.step = crashing_step(durable.step)  # type: ignore[assignment]
+    durable.attempt = crashing_step(durable.attempt)  # type: ignore[assignment]
     Recorder.record = crashing_record(Recorder.record)  # type: ignore[method-assign]
     commitment._ask = crashing_request(commitment._ask)
     from dicomnode.cli.app import main

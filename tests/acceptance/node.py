@@ -29,8 +29,10 @@ class NodeUnderTest:
     folder: Path
     port: int
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    crashes: dict[str, str] = field(default_factory=dict)
-    """Environment of tests/acceptance/crashing.py, where processes are to kill themselves."""
+    program: tuple[str, ...] = ("-m", "dicomnode")
+    """What Python runs."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """What it is told besides."""
 
     @property
     def config_file(self) -> Path:
@@ -45,7 +47,7 @@ class NodeUnderTest:
         return Index(self.config.index_url)
 
     def start(self, *parts: str) -> None:
-        """Start parts ("receive", "engine", "gpu"), and wait until each has said that it is ready."""
+        """Start parts ("receive", "engine", "gpu", "gpu --stat"), and wait until each has said that it is ready."""
         for part in parts:
             self._spawn(part)
         for part in parts:
@@ -53,7 +55,8 @@ class NodeUnderTest:
 
     def crash_at(self, points: tuple[str, ...], folder: Path) -> None:
         """Have processes that start from now on kill themselves at these points, each once."""
-        self.crashes = {"CRASH_POINTS": ",".join(points), "CRASH_FOLDER": str(folder), "PYTHONPATH": str(REPO)}
+        self.program = (str(REPO / "tests/acceptance/crashing.py"),)
+        self.environment = {"CRASH_POINTS": ",".join(points), "CRASH_FOLDER": str(folder), "PYTHONPATH": str(REPO)}
 
     @contextmanager
     def kept_running(self, *parts: str) -> Iterator[None]:
@@ -116,14 +119,13 @@ class NodeUnderTest:
         )
 
     def _spawn(self, part: str) -> None:
-        program = [str(REPO / "tests/acceptance/crashing.py")] if self.crashes else ["-m", "dicomnode"]
         with (self.folder / f"{part}.log").open("ab") as log:
             self.processes[part] = subprocess.Popen(
-                [sys.executable, *program, "--config", str(self.config_file), part],
+                [sys.executable, *self.program, "--config", str(self.config_file), *part.split()],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
-                env={**os.environ, **self.crashes},
+                env={**os.environ, **self.environment},
                 start_new_session=True,
             )
 
@@ -133,7 +135,7 @@ class NodeUnderTest:
         process = self.processes[part]
         assert process.poll() is None, f"{part} ended with {process.returncode}\n{self.logs()}"
         return any(
-            row.process.startswith(part) and row.pid == process.pid and row.note != "starting"
+            row.process.startswith(part.replace(" --", "-")) and row.pid == process.pid and row.note != "starting"
             for row in self.rows(BeatRow)
         )
 

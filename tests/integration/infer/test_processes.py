@@ -113,11 +113,27 @@ def test_an_input_that_kills_its_process_is_given_up_and_the_next_one_is_answere
         with pytest.raises(WorkerLost, match="was killed by SIGSEGV"):
             ask(model, volume(bad=True, series_uid="1.9"))
     assert marked(ask(model, volume(series_uid="1.8"))) == [[1, 2, 3]]
-    with pytest.raises(KilledItsWorker, match=f"lost the process of model frail {ATTEMPTS} times") as caught:
+    with pytest.raises(KilledItsWorker, match=f"ended the process of model frail {ATTEMPTS} times") as caught:
         ask(model, volume(bad=True, series_uid="1.9"))
 
     assert isinstance(caught.value, ModelFault)
     assert marked(ask(model, volume())) == [[1, 2, 3]]
+
+
+def test_a_process_that_the_kernel_killed_for_memory_is_told_apart_from_one_that_hung(tmp_path: Path, ask: Ask) -> None:
+    model = bundle_made(tmp_path, "greedy", "EndsInOom")
+
+    for _ in range(ATTEMPTS - 1):
+        with pytest.raises(WorkerLost, match="was killed by SIGKILL"):
+            ask(model, volume(bad=True))
+    with pytest.raises(KilledItsWorker) as caught:
+        ask(model, volume(bad=True))
+
+    assert str(caught.value) == (
+        "this study ended the process of model greedy 3 times; the last time it was killed by SIGKILL "
+        "(mostly: the machine ran out of memory, `journalctl -k` tells)"
+    )
+    assert "timed out" not in str(caught.value)
 
 
 def test_what_the_bundle_raises_is_named_and_what_it_prints_stays_out(tmp_path: Path, predictor, ask: Ask) -> None:
