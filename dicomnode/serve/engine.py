@@ -3,7 +3,7 @@
 import gc
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -163,17 +163,13 @@ class Engine:
 
     def _start_deliveries(self) -> None:
         with self._index.snapshot() as session:
-            jobs = [
-                delivery_job(
-                    row.sop_instance_uid,
-                    row.destination,
-                    int(row.queued_s * 1000),
-                    rank=QUEUE_PRIORITY[Priority(priority)],
-                )
-                for row, priority in deliveries_to_start(session)
-                if row.destination in self._config.peers
-            ]
-        self._enqueue("deliveries", jobs)
+            rows = [(row, p) for row, p in deliveries_to_start(session) if row.destination in self._config.peers]
+        jobs, tried = [], set[str]()
+        for row, priority in rows:
+            since_ms, rank = int(row.queued_s * 1000), QUEUE_PRIORITY[Priority(priority)]
+            jobs.append(delivery_job(row.sop_instance_uid, row.destination, since_ms, rank=rank))
+            tried |= {jobs[-1].id} if row.attempts else set()
+        self._enqueue("deliveries", jobs, tried)
 
     def _seek_priors(self) -> None:
         with self._index.snapshot() as session:
@@ -189,9 +185,12 @@ class Engine:
         self._enqueue("withdrawals", jobs)
         self._changed_since_s = now_s - LOOK_BACK_S
 
-    def _enqueue(self, kind: str, jobs: Sequence[durable.Job]) -> None:
+    def _enqueue(self, kind: str, jobs: Sequence[durable.Job], tried: Set[str] = frozenset()) -> None:
+        """Enqueue what this process has not; of `tried` ones a later attempt may wait, and the first be long purged."""
         for job in jobs:
-            if job.id not in self._started[kind]:
+            if job.id in self._started[kind]:
+                continue
+            if job.id not in tried or not durable.is_unfinished(job.id.removesuffix("0")):
                 durable.enqueue(job)
         self._started[kind] = {job.id for job in jobs}
 

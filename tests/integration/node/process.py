@@ -48,6 +48,12 @@ class Waits(Thresholds):
     ) -> None:
         pass
 
+    def start(self, model: ModelVersion, setting: ModelSetting) -> None:
+        """Nothing is started."""
+
+    def tidy(self) -> None:
+        """Nothing is left behind."""
+
     def warm(self, model: ModelVersion, setting: ModelSetting) -> None:
         """Nothing is loaded."""
 

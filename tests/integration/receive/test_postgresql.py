@@ -1,11 +1,5 @@
 """The index on PostgreSQL: several receivers write into one, and nothing is lost or doubled."""
 
-import importlib.util
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,41 +8,17 @@ import pytest
 
 from dicomnode.archive.retention import retire
 from tests.phantom import Subject, ct_series, mr_series
+from tests.postgresql import is_possible, postgresql
 from tests.unit.archive.archived import Archive
-
-PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), Path("/nonexistent"))
-
-
-def account() -> list[str]:
-    """How to become someone whom PostgreSQL lets start a server: it refuses root."""
-    return ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-
-
-def is_possible() -> bool:
-    known = {entry.pw_name for entry in pwd.getpwall()}
-    may = os.geteuid() != 0 or ("postgres" in known and shutil.which("runuser") is not None)
-    return may and (PROGRAMS / "initdb").exists() and importlib.util.find_spec("psycopg") is not None
-
 
 pytestmark = pytest.mark.skipif(not is_possible(), reason="PostgreSQL is not installed")
 
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
-    """URL of a server on a Unix socket, for this module alone."""
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-    control = [*account(), str(PROGRAMS / "pg_ctl"), "-D", str(folder / "data"), "-w"]
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
-    try:
-        initdb = [*account(), str(PROGRAMS / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust"]
-        subprocess.run(initdb, check=True, capture_output=True, cwd=folder)
-        subprocess.run([*control, "-o", options, "-l", str(folder / "log"), "start"], check=True, cwd=folder)
-        yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
-    finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=False, cwd=folder, capture_output=True)
-        shutil.rmtree(folder, ignore_errors=True)
+    """URL of a server for this module alone."""
+    with postgresql() as url:
+        yield url
 
 
 def test_several_receivers_enter_the_same_new_study_once(database: str, tmp_path: Path) -> None:
