@@ -2,17 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import structlog
 import typer
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from dicomnode import __version__
 from dicomnode.bench.app import app as bench_app
 from dicomnode.cli import backup, catch_up, check, demo, labels, models, processes, runs, studies
 from dicomnode.cli.context import Opened
 from dicomnode.errors import NodeError
+from dicomnode.full_disk import is_full
 
 FAULT = 2
 
@@ -64,5 +66,13 @@ def main() -> None:
     try:
         app()
     except NodeError as fault:
-        Console(stderr=True).print(f"[bold red]dicomnode:[/] {fault}", highlight=False)
-        sys.exit(FAULT)
+        _give_up(str(fault))
+    except DBAPIError as fault:
+        if not is_full(fault):
+            raise
+        _give_up("the disk of the state folder is full, and the index cannot be opened: make room there first")
+
+
+def _give_up(reason: str) -> NoReturn:
+    Console(stderr=True).print(f"[bold red]dicomnode:[/] {reason}", highlight=False)
+    sys.exit(FAULT)

@@ -49,7 +49,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Show what the node is doing and what waits for a person."""
     opened: Opened = ctx.obj
     seen = snapshot(opened.config, opened.index)
-    waiting = durable.waiting(opened.config.engine_url)
+    waiting = [] if seen.is_full else durable.waiting(opened.config.engine_url)  # it could not be opened
     with opened.index.snapshot() as session:
         studies, parked, deliveries = unwell(session, 20)
         refused = last_refusals(session, 5)

@@ -70,8 +70,13 @@ class Snapshot:
         ]
         return (*self._lacks_room(), *silent)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the disk has no room at all."""
+        return self.disk_free_bytes < FULL_BYTES
+
     def _lacks_room(self) -> list[str]:
-        if self.disk_free_bytes < FULL_BYTES:
+        if self.is_full:
             return ["the disk is FULL: nothing can be noted, sent or accepted, nothing is lost; make room, it goes on"]
         if self.disk_free_bytes < self.reserve_bytes:
             return [f"{self.disk_free_bytes} bytes of disk free, less than the reserve of {self.reserve_bytes}"]
