@@ -17,6 +17,7 @@ from pynetdicom.presentation import PresentationContext
 from dicomnode.config.tables import Tls
 from dicomnode.errors import ConfigFault, PeerRefused, PeerUnavailable
 from dicomnode.peers.caller import Caller
+from dicomnode.peers.checkpoint import patient
 from dicomnode.peers.faults import Aborted, BusyPeer, NoAnswer, NotAccepted, Rejected, Untrusted
 from dicomnode.peers.remote import Remote
 
@@ -55,7 +56,7 @@ def association(
     begun_s = time.monotonic()
     connected: list[bool] = []
     watching = [*handlers, (evt.EVT_CONN_OPEN, _noting(connected, remote.peer.timeout_s))]
-    opened = _request(_caller(remote, answer_s), remote, contexts, watching, roles)
+    opened = patient(_request(_caller(remote, answer_s), remote, contexts, watching, roles))
     if not opened.is_established:
         raise _why_not(opened, remote, bool(connected), waited=time.monotonic() - begun_s >= remote.peer.timeout_s)
     try:

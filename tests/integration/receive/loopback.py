@@ -20,10 +20,10 @@ from sqlalchemy import select
 from dicomnode.config.tables import Config
 from dicomnode.index.database import Index
 from dicomnode.index.schema import InstanceRow, RefusalRow, StudyRow
+from dicomnode.peers.checkpoint import patient
 from dicomnode.receive.intake import Intake, Limits
 from dicomnode.receive.refusals import Refusals
 from dicomnode.receive.scp import Receiver
-from tests.integration.receive.checkpoint import patient
 from tests.phantom import CT, encoded
 
 SUCCESS, FULL, MISMATCH, BROKEN = 0x0000, 0xA700, 0xA900, 0xC000

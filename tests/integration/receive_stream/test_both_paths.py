@@ -20,8 +20,8 @@ from pynetdicom.sop_class import CTImageStorage, MRImageStorage, StorageCommitme
 
 from dicomnode.bench import dcmtk
 from dicomnode.config.tables import Tls
+from dicomnode.peers.checkpoint import patient
 from dicomnode.receive.intake import Limits
-from tests.integration.receive.checkpoint import patient
 from tests.integration.receive_stream.peer import (
     Listen,
     data_set,
