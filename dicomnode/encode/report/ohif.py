@@ -27,6 +27,8 @@ from dicomnode.encode.told import Told
 from dicomnode.values import Role, Volume
 
 FREEHAND = "Cornerstone3DTools@^0.1.0:PlanarFreehandROI"
+BESIDE_CENTRES_PX = 0.01
+"""An outline is moved by so much: OHIF's mean of it counts a corner that lies between two pixels' centres twice."""
 
 
 def with_editable_findings(told: Told) -> Content:
@@ -55,7 +57,8 @@ def editable_group(told: Told, one: Shown, volume: Volume) -> ContentSequence:
     assert one.key is not None
     first, *others = [*slice_figures(one), *volume_figures(told, one)]
     image = image_of(volume.frames[one.key.slice])
-    coordinates = CoordinatesForMeasurement(GraphicTypeValues.POLYLINE, one.key.points, image)
+    points = one.key.points + BESIDE_CENTRES_PX
+    coordinates = CoordinatesForMeasurement(GraphicTypeValues.POLYLINE, points, image)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(uid=one.tracking.uid, identifier=FREEHAND),
         algorithm_id=algorithm(told.context),

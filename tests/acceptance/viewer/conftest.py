@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dicomnode.config.profiles import PROFILES
 from tests.acceptance.viewer.bench import Desk, desk
 from tests.acceptance.viewer.phantoms_made import Shown, classified_study, segmented_study
 from tests.phantom import OBLIQUE
@@ -27,6 +28,8 @@ def studies(reading: Desk, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         "oblique": segmented_study(folder, "oblique", OBLIQUE),
         "reversed": segmented_study(folder, "reversed", backwards=True),
         "flipped": segmented_study(folder, "flipped", FLIPPED),
+        "editable": segmented_study(folder, "editable", objects=PROFILES["ohif"]),
+        "corrected": segmented_study(folder, "corrected", objects=PROFILES["ohif"]),
         "radiograph": classified_study(folder, "radiograph"),
     }
     for study in made.values():

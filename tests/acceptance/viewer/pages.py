@@ -81,6 +81,11 @@ class StudyPage:
         row.click()
         self.page.mouse.move(20, 20)
 
+    def save_report(self) -> None:
+        """Store the measurements as a report, with the dialog's own proposals."""
+        self.page.get_by_text("Create SR").click()
+        self.page.locator("[data-cy=input-dialog-save-button]").click()
+
     def words(self) -> str:
         """Every word on the page."""
         return " ".join(self.page.inner_text("body").split())
@@ -109,6 +114,20 @@ class Viewport:
     def next_finding(self) -> None:
         """Press the arrow that goes on to the next finding."""
         self.page.locator("[data-cy=viewport-action-arrows-right]").click()
+
+    def pull_out(self, outline: Box, *, by_px: float) -> None:
+        """Draw the right side of an outline further out, between a third and two thirds of its height."""
+        place = self.page.locator(LAYER).first.bounding_box()
+        assert place is not None, "there is no viewport"
+        height = outline.bottom - outline.top
+        upper, lower = (place["y"] + outline.top + part * height for part in (0.35, 0.65))
+        edge = place["x"] + outline.right
+        mouse = self.page.mouse
+        mouse.move(edge, upper)
+        mouse.down()
+        for x, y in ((edge + by_px, upper), (edge + by_px, lower), (edge - 4, lower)):
+            mouse.move(x, y, steps=15)
+        mouse.up()
 
     def picture(self) -> Picture:
         """The viewport, once nothing moves in it any more."""

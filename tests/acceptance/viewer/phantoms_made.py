@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from dicomnode.bundles.dicom_toml import SeriesRules
+from dicomnode.config.profiles import PROFILES
 from dicomnode.encode.context import Encoded
+from dicomnode.encode.door.items import children, groups
 from dicomnode.encode.results import encode_results
+from dicomnode.values import Prediction, Role, Segmentation
 from dicomnode.volume.build import build_volume
 from tests.phantom import AXIAL, Subject, dx_image, encoded, mr_series
-from tests.unit.encode.examples import FINDINGS, MADE_AT, SEGMENTS, classified, flat, node_of, run_of, segmented, stored
+from tests.unit.encode.examples import FINDINGS, INSIDE, MADE_AT, SEGMENTS, classified, flat, node_of, run_of, stored
 
 SHAPE = (9, 40, 56)
 """Slices, rows, columns."""
@@ -50,6 +53,36 @@ class Shown:
     def files(self) -> list[bytes]:
         """Every object as a DICOM file."""
         return [*(encoded(image) for image in self.images), *(one.content for one in self.results)]
+
+    def content(self, role: Role) -> bytes:
+        """The file of one result."""
+        (one,) = [one for one in self.results if one.role is role]
+        return one.content
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A contour of a report."""
+
+    image: str
+    """SOP Instance UID of the image that it lies on."""
+    size: tuple[float, float]
+    """Width and height in pixels of that image."""
+
+
+def outlines_of(report: Dataset) -> dict[str, Outline]:
+    """The contours of a report of TID 1501 groups, by the comment that names each."""
+    found = {}
+    for group in groups(report):
+        (name,) = [str(item.TextValue) for item in children(group, "121106/DCM")]
+        (contour,) = [
+            part for item in group.ContentSequence for part in item.get("ContentSequence", ()) if "GraphicData" in part
+        ]
+        points = np.array(contour.GraphicData, float).reshape(-1, 2)
+        image = contour.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        width, height = np.ptp(points, axis=0)
+        found[name] = Outline(str(image), (float(width), float(height)))
+    return found
 
 
 def subject_of(name: str) -> Subject:
@@ -94,14 +127,23 @@ def mr_images(name: str, orientation: Sequence[float] = AXIAL, *, backwards: boo
     return images
 
 
-def segmented_study(folder: Path, name: str, orientation: Sequence[float] = AXIAL, *, backwards: bool = False) -> Shown:
-    """A study of the blocks with the SEG and SR that the node makes of them."""
+def segmented_study(
+    folder: Path,
+    name: str,
+    orientation: Sequence[float] = AXIAL,
+    *,
+    backwards: bool = False,
+    objects: Sequence[Role] = PROFILES["standard"],
+) -> Shown:
+    """A study of the blocks with what the node makes of them for a viewer profile."""
     images = mr_images(name, orientation, backwards=backwards)
     study, series = stored(images, folder / name)
     volume = build_volume(series, SeriesRules(modalities=("MR",)))
     labels = np.select([volume.voxels == BRIGHT, volume.voxels == BRIGHTER], [1, 2]).astype(np.uint8)
+    answer = Segmentation(labels, {1: 0.12}, probability=np.where(labels, 0.9, 0.0).astype(np.float16))
+    prediction = Prediction(answer, INSIDE, "cpu")
     run = run_of(study, run_key=key_of(name))
-    results = encode_results(run, series, volume, segmented(labels), SEGMENTS, node_of(folder), MADE_AT)
+    results = encode_results(run, series, volume, prediction, SEGMENTS, node_of(folder), MADE_AT, objects=objects)
     return Shown(subject_of(name), tuple(images), results)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from pydicom import Dataset
 
 from dicomnode.encode.door import faults_of
@@ -56,6 +57,15 @@ def test_an_outline_stands_within_the_first_number_under_the_tracking_id_of_the_
     assert outline.GraphicData[:2] == outline.GraphicData[-2:]
     image = outline.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
     assert image == example.volume.frames[1].sop_instance_uid
+
+
+def test_no_corner_of_an_editable_outline_lies_level_with_the_centre_of_a_pixel(tmp_path: Path) -> None:
+    first = groups(ohif_results(tmp_path).read(Role.SR_OHIF))[0]
+
+    points = np.array(numbers(first)[0].ContentSequence[0].GraphicData)
+
+    from_centre = np.abs(points % 1 - 0.5)
+    assert from_centre.min() == pytest.approx(0.01, abs=1e-4)
 
 
 def test_an_editable_finding_keeps_its_codes_its_site_and_its_name(tmp_path: Path) -> None:
