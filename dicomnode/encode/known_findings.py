@@ -113,6 +113,18 @@ KNOWN_FINDINGS = (
         for validator in ("dsrdump", "tid1500reader")
     ),
     KnownFinding(
+        "dsrdump",
+        "W: Check for template constraints not yet supported",
+        "PS3.16 TID 2010",
+        "DCMTK says of every Key Object Selection that it does not check its template",
+    ),
+    KnownFinding(
+        "dcentvfy",
+        "Error - Missing SOPInstanceUID that was referenced - <study>",
+        "PS3.3 C.8.8.5 Table C.8-41, RT Referenced Study Sequence",
+        "a structure set names its study by the study's UID, which is no instance; planning systems look for it",
+    ),
+    KnownFinding(
         "dcentvfy",
         "Warning - Different information entities for attribute - Element=<AccessionNumber> IE <Series> versus <Study>",
         "PS3.3 C.17.2 Table C.17-2",

@@ -31,9 +31,10 @@ def dciodvfy(path: Path) -> list[str]:
 
 
 def dcentvfy(paths: Sequence[Path]) -> list[str]:
-    """What differs between the objects of one patient, study or series that must not."""
+    """What differs between the objects of one patient, study or series that must not; the study's UID as <study>."""
+    study_uid = str(dcmread(paths[0], stop_before_pixels=True).StudyInstanceUID)
     findings = (line for line in said("dcentvfy", *paths) if line.startswith(("Error", "Warning")))
-    return [re.sub(r" for file .*", "", line) for line in findings]
+    return [re.sub(r" for file .*", "", line).replace(study_uid, "<study>") for line in findings]
 
 
 def dsrdump(path: Path) -> list[str]:
@@ -41,7 +42,10 @@ def dsrdump(path: Path) -> list[str]:
 
 
 def dcmpschk(path: Path) -> list[str]:
-    return _dcmtk(said("dcmpschk", path))
+    """Its findings; it says what it does as if it were a warning, and at last whether the object passed."""
+    lines = said("dcmpschk", path)
+    faults = [line for line in _dcmtk(lines) if not line.startswith(("W: Testing: ", "W: Test passed."))]
+    return faults if "W: Test passed." in lines else [*faults, "dcmpschk did not pass it"]
 
 
 def tid1500reader(path: Path) -> list[str]:
