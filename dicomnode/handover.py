@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicomnode.values import (
+    Answer,
     Classification,
+    Detection,
     DomainAnswer,
     FindingScore,
     Frame,
+    Lesion,
     Prediction,
     Segmentation,
     Volume,
@@ -91,6 +94,8 @@ def _facts(volume: Volume, prediction: Prediction) -> dict[str, Any]:
     answer = prediction.answer
     if isinstance(answer, Segmentation):
         said: dict[str, Any] = {"uncertainty": {str(k): v for k, v in answer.uncertainty.items()}}
+    elif isinstance(answer, Detection):
+        said = {"lesions": [asdict(lesion) for lesion in answer.lesions]}
     else:
         said = {"scores": [asdict(score) for score in answer.scores]}
     return {
@@ -130,9 +135,11 @@ def _voxels(shape: tuple[int, ...], inside: NDArray[np.float32] | None, predicti
 def _prediction(facts: dict[str, Any], arrays: Any) -> Prediction:  # noqa: ANN401 - an open npz
     saliency = arrays.get("saliency")
     domain = DomainAnswer(**(facts["domain"] | {"reasons": tuple(facts["domain"]["reasons"])}))
-    answer: Segmentation | Classification
+    answer: Answer
     if "scores" in facts:
         answer = Classification(tuple(FindingScore(**score) for score in facts["scores"]), saliency)
+    elif "lesions" in facts:
+        answer = Detection(tuple(Lesion.of(**lesion) for lesion in facts["lesions"]))
     else:
         uncertainty = {int(k): v for k, v in facts["uncertainty"].items()}
         answer = Segmentation(arrays["labels"], uncertainty, saliency, arrays.get("probability"))

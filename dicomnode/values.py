@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -271,10 +273,39 @@ class Classification:
 
 
 @dataclass(frozen=True)
+class Lesion:
+    """One finding of a detection, at or above its threshold."""
+
+    index: int
+    """The `index` of its finding in dicom.toml."""
+    probability: float
+    """Calibrated."""
+    box: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+    """From and to along (slice, row, column) of the source grid; a voxel reaches from its index to its index + 1."""
+
+    @classmethod
+    def of(cls, index: int, probability: float, box: Sequence[Sequence[float]]) -> Lesion:
+        """A lesion from plain numbers, as they travel."""
+        slices, rows, columns = ((float(first), float(last)) for first, last in box)
+        return cls(index, probability, (slices, rows, columns))
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The lesions that were found, the most probable first; none: nothing found, or outside the evaluated domain."""
+
+    lesions: tuple[Lesion, ...]
+    saliency: None = None
+
+
+Answer = Segmentation | Classification | Detection
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What a model said of one volume."""
 
-    answer: Segmentation | Classification
+    answer: Answer
     domain: DomainAnswer
     device: str
     """"cpu", "cuda:0" ..."""

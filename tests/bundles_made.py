@@ -57,6 +57,24 @@ class Left(nn.Module):
         return x[..., : x.shape[-1] // 2].flatten(1).mean(1, keepdim=True)
 
 
+class Spots(nn.Module):
+    """A detector as MONAI has them: a box around the voxels above the level, label 0, and above 100, label 1."""
+
+    def __init__(self, level=0.5, score=0.9):
+        super().__init__()
+        self.level, self.score = level, score
+
+    def forward(self, x):
+        found = [(self._box(x[0, 0] > level), n) for n, level in enumerate((self.level, 100.0)) if (x > level).any()]
+        boxes = torch.stack([box for box, _ in found]) if found else torch.zeros(0, 2 * (x.ndim - 2))
+        labels = torch.tensor([n for _, n in found], dtype=torch.int64)
+        return [{"box": boxes, "label": labels, "label_scores": torch.full((len(found),), self.score)}]
+
+    def _box(self, mask):
+        where = mask.nonzero().float()  # a voxel's centre is a whole number
+        return torch.cat([where.min(0).values - 0.5, where.max(0).values + 0.5])
+
+
 class Columns(nn.Module):
     """Logits that never change."""
 
@@ -243,6 +261,12 @@ dimensions = {dimensions}
 {listed}
 {more}
 """)
+
+
+def detection_toml(name: str, *, findings: Sequence[str] = ("index = 0",), dimensions: int = 3, more: str = "") -> str:
+    """dicom.toml of a detection; each of `findings` is the lines of one label of its boxes."""
+    toml = classification_toml(name, activation="none", findings=findings, dimensions=dimensions, more=more)
+    return toml.replace('kind = "classification"', 'kind = "detection"').replace('["DX"]', '["CT", "DX"]')
 
 
 def _checked(text: str) -> str:

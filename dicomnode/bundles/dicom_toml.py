@@ -29,6 +29,8 @@ class Kind(StrEnum):
 
     SEGMENTATION = "segmentation"
     CLASSIFICATION = "classification"
+    DETECTION = "detection"
+    """Boxes; [[findings]] say what their labels mean."""
 
 
 class About(Table):
@@ -123,10 +125,10 @@ class Segment(Table):
 
 
 class Finding(Table):
-    """One classification output."""
+    """One classification output, or one label of a detector's boxes."""
 
     index: int = Field(ge=0)
-    """Column of the network's output."""
+    """Column of the network's output; of a detection, the label of a box."""
     concept: Code
     """What is looked for (the finding)."""
     site: Code | None = None
@@ -207,7 +209,7 @@ class DicomToml(Table):
 
     @model_validator(mode="after")
     def require_outputs(self) -> Self:
-        """Segments for a segmentation, findings for a classification."""
+        """Segments for a segmentation, findings for a classification or detection."""
         wanted = self.segments if self.model.kind is Kind.SEGMENTATION else self.findings
         if not wanted:
             raise ValueError(f"a {self.model.kind} needs at least one output ([[segments]] or [[findings]])")

@@ -86,6 +86,6 @@ def _lesion(
 ) -> Structure:
     segment = structure.segment
     name = f"{segment.label} {number}" + (" and smaller ones" if number == MOST_LESIONS else "")
-    tracking = lesion_tracking(segment, name, context.run.model.name, context.source, place_mm)
+    tracking = lesion_tracking(segment.type, name, context.run.model.name, context.source, place_mm)
     changes = {"index": own[number - 1], "label": name}
     return Structure(segment.model_copy(update=changes), tracking, one_of=segment.label)

@@ -9,6 +9,7 @@ from pydicom import Dataset
 from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.config.profiles import PROFILES
 from dicomnode.config.tables import Node
+from dicomnode.encode.boxes import shown_lesions, unseen_findings
 from dicomnode.encode.context import Context, Encoded
 from dicomnode.encode.key_objects import key_objects
 from dicomnode.encode.lesions import lesion_by_lesion
@@ -18,6 +19,7 @@ from dicomnode.encode.prior import compared, comparison_in_words, read_prior
 from dicomnode.encode.quantity import quantity_of
 from dicomnode.encode.regions import regions_of
 from dicomnode.encode.report.classification import classification_content
+from dicomnode.encode.report.detection import detection_content, no_detection_content
 from dicomnode.encode.report.document import structured_report
 from dicomnode.encode.report.findings import with_findings
 from dicomnode.encode.report.ohif import with_editable_findings
@@ -32,6 +34,7 @@ from dicomnode.encode.told import Told
 from dicomnode.encode.tracking import Structure, patient_key, segment_tracking
 from dicomnode.values import (
     Classification,
+    Detection,
     EarlierReport,
     Instance,
     Prediction,
@@ -177,6 +180,11 @@ def _told(context: Context, volume: Volume, prediction: Prediction) -> Told:
     if isinstance(answer, Classification):
         content = classification_content(context, answer, prediction.domain)
         return Told(context, content, volume, prediction, shown=shown_scores(context, answer) if usable else ())
+    if isinstance(answer, Detection):
+        lesions = shown_lesions(context, answer, volume) if usable else ()
+        missing = tuple(unseen_findings(context, lesions))
+        content = detection_content(context, lesions, missing) if usable else no_detection_content(context, missing)
+        return Told(context, content, volume, prediction, shown=lesions)
     structures = _structures(context)
     if not usable:
         return Told(context, outside_content(context, structures), volume, prediction)

@@ -13,7 +13,7 @@ from dicomnode.encode.contours import Contour, contour_within
 from dicomnode.encode.quantity import PIXEL_VALUE, Quantity
 from dicomnode.encode.regions import Region, Regions
 from dicomnode.encode.report.classification import finding_of
-from dicomnode.encode.tracking import Tracking, finding_tracking
+from dicomnode.encode.tracking import Structure, Tracking, finding_tracking
 from dicomnode.values import Classification, Segmentation, Volume
 
 
@@ -71,6 +71,12 @@ def shown_segments(
 ) -> tuple[Shown, ...]:
     """The structures that were found, in the order of their segment numbers; `quantity`: what the voxels measure."""
     return tuple(_structure(region, answer, volume, quantity) for region in regions.found)
+
+
+def unseen(structure: Structure) -> Shown:
+    """A structure without a place: not found, or not assessed."""
+    segment = structure.segment
+    return Shown(structure.tracking, segment.type, segment.region, segment.laterality, category=segment.category)
 
 
 def shown_scores(context: Context, answer: Classification) -> tuple[Shown, ...]:

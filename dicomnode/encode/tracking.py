@@ -8,12 +8,13 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset
 
-from dicomnode.bundles.dicom_toml import Finding, Segment
+from dicomnode.bundles.dicom_toml import Code, Finding, Segment
 from dicomnode.encode.uids import derived_uid
 
 KEY_FILE = "patient.key"
@@ -78,9 +79,12 @@ def segment_tracking(segment: Segment, task: str, source: Dataset, key: bytes) -
     return Tracking(words, derived_uid("tracking", owner, task, structure, side))
 
 
-def lesion_tracking(segment: Segment, name: str, task: str, source: Dataset, place_mm: tuple[float, ...]) -> Tracking:
-    """Tracking of one lesion, bound to its study and its place (a voxel of it, LPS mm): never that of another one."""
-    structure = "/".join((segment.type.scheme, segment.type.value, segment.label))
+def lesion_tracking(concept: Code, name: str, task: str, source: Dataset, place_mm: Iterable[float]) -> Tracking:
+    """Tracking of one lesion, bound to its study and its place (LPS mm): never that of another one.
+
+    The name is the lesion's own, with its number; the number does not enter the UID.
+    """
+    structure = f"{concept.scheme}/{concept.value}"
     place = ",".join(f"{mm + 0.0:.1f}" for mm in place_mm)
     return Tracking(name, derived_uid("lesion", str(source.StudyInstanceUID), task, structure, place))
 

@@ -1,7 +1,8 @@
 """One prediction, from a volume to the answer: prepare, ask the network, go back to the source grid."""
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -13,13 +14,14 @@ from dicomnode.bundles.dicom_toml import Kind
 from dicomnode.errors import ModelFault
 from dicomnode.infer.bundle import Bundle
 from dicomnode.infer.classify import classification, saliency_map, withheld
+from dicomnode.infer.detect import detection
 from dicomnode.infer.domain import Domain, load_domain
 from dicomnode.infer.forward import Forward, is_out_of_memory
 from dicomnode.infer.grid import network_input
 from dicomnode.infer.protocol import Ask
 from dicomnode.infer.segment import probability_map, segmentation
 from dicomnode.infer.uncertainty import samples
-from dicomnode.values import Classification, DomainAnswer, Prediction, Segmentation, Volume
+from dicomnode.values import Answer, Detection, DomainAnswer, Prediction, Segmentation, Volume
 
 NO_MAP = "no saliency map: out of memory"
 NO_PROBABILITY = "no probability map: out of memory"
@@ -66,13 +68,15 @@ class Model:
 
     def _asked(self, image: MetaTensor) -> "Asked":
         tensor = image.as_tensor()[None].float()
+        if self.bundle.dicom.model.kind is Kind.DETECTION:
+            return Asked(torch.empty(0), [], (), self.forward.boxes(tensor))
         plain = self.forward(tensor)
         others, notes = samples(self.forward, tensor, plain, self.bundle.dicom.uncertainty)
         return Asked(plain, others, notes)
 
-    def _answer(
-        self, ask: Ask, volume: Volume, image: MetaTensor, asked: "Asked"
-    ) -> tuple[Segmentation | Classification, tuple[str, ...]]:
+    def _answer(self, ask: Ask, volume: Volume, image: MetaTensor, asked: "Asked") -> tuple[Answer, tuple[str, ...]]:
+        if self.bundle.dicom.model.kind is Kind.DETECTION:
+            return detection(self.bundle, volume, image, asked.boxes)
         if self.bundle.dicom.model.kind is Kind.SEGMENTATION:
             return self._segmented(ask, volume, image, asked)
         saliency, notes = self._saliency(volume, image, asked.plain) if ask.saliency else (None, ())
@@ -101,14 +105,14 @@ class Model:
                 raise
             return None, (NO_MAP,)
 
-    def _nothing(self, volume: Volume) -> Segmentation | Classification:
+    def _nothing(self, volume: Volume) -> Answer:
+        if self.bundle.dicom.model.kind is Kind.DETECTION:
+            return Detection(())
         if self.bundle.dicom.model.kind is Kind.SEGMENTATION:
             return Segmentation(np.zeros(volume.voxels.shape, np.uint8))
         return withheld(self.bundle)
 
-    def _said(
-        self, answer: Segmentation | Classification, domain: DomainAnswer, clock: "Clock", notes: tuple[str, ...]
-    ) -> Prediction:
+    def _said(self, answer: Answer, domain: DomainAnswer, clock: "Clock", notes: tuple[str, ...]) -> Prediction:
         told = tuple(filter(None, (self.note, *self.forward.notes, *notes)))
         return Prediction(answer, domain, str(self.forward.on), clock.seconds, told)
 
@@ -126,12 +130,14 @@ def _learnt(bundle: Bundle) -> Domain | None:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the network put out: (1, ...) each."""
+    """What the network put out: (1, ...) each, or boxes."""
 
     plain: Tensor
     others: list[Tensor]
     """For the same image again, for its uncertainty."""
     notes: tuple[str, ...]
+    boxes: Mapping[str, Tensor] = field(default_factory=dict)
+    """Of a detection: boxes, labels and scores."""
 
 
 class Clock:

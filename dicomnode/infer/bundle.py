@@ -19,13 +19,15 @@ from monai.bundle import ConfigParser
 from monai.inferers import Inferer, SimpleInferer
 from monai.transforms import Compose
 
-from dicomnode.bundles.dicom_toml import Activation, DicomToml, load_dicom_toml
+from dicomnode.bundles.dicom_toml import Activation, DicomToml, Kind, load_dicom_toml
 from dicomnode.errors import ModelFault
 
 CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
 LOADERS = ("LoadImage", "EnsureChannelFirst")
 SAVERS = ("Save",)
 INVERTERS = ("Invert",)
+BOX_CHANGERS = ("AffineBoxTo", "ConvertBox", "ClipBox", "DeleteItems")
+"""What a detection bundle does to its boxes before it saves them; `detect` brings them back by itself."""
 ACTIVATORS = ("Activations", "AsDiscrete")
 NESTED = ("state_dict", "model", "network")
 """Keys below which some bundles keep their state dict."""
@@ -68,15 +70,17 @@ def load_bundle(folder: Path) -> Bundle:
     activator = _step(parser, "postprocessing", "Activations")
     inverts = bool(_step(parser, "postprocessing", *INVERTERS))
     _leave_out(parser, "preprocessing", LOADERS)
-    _leave_out(parser, "postprocessing", SAVERS)
+    _leave_out(parser, "postprocessing", SAVERS if dicom.model.kind is not Kind.DETECTION else (*SAVERS, *BOX_CHANGERS))
     image_key = _first(loader.get("keys", "image"))
     if not isinstance(parser.get("preprocessing"), str) and not _steps(parser, "preprocessing"):
         # MONAI can only invert something
         parser["preprocessing"] = {"_target_": "Compose", "transforms": [{"_target_": "Identityd", "keys": image_key}]}
+    network = _network(parser, folder)
+    _part(parser, "detector_ops")  # a detector is set up by these before its inferer is made
     return Bundle(
         folder,
         dicom,
-        _network(parser, folder),
+        network,
         _part(parser, "preprocessing"),
         _part(parser, "inferer") or SimpleInferer(),
         _part(parser, "postprocessing"),

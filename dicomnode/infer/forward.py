@@ -2,14 +2,14 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from monai.inferers import Inferer, SlidingWindowInferer
 from torch import Tensor
 
-from dicomnode.errors import DeviceBusy
+from dicomnode.errors import DeviceBusy, ModelFault
 from dicomnode.infer.faults import OutOfMemory
 
 WINDOW_STEP = 32
@@ -51,6 +51,22 @@ class Forward:
         Raises:
             OutOfMemory: even the smallest way needs too much.
         """
+        return _plain(_first(self._tried(image)))
+
+    def boxes(self, image: Tensor) -> dict[str, Tensor]:
+        """What a detector says of one image (1, channel, ...): boxes, labels and scores, on the CPU.
+
+        Raises:
+            OutOfMemory: even the smallest way needs too much.
+            ModelFault: it gives something else.
+        """
+        found = _first(self._tried(image))
+        if not isinstance(found, Mapping):
+            raise ModelFault(f"the detector gave a {type(found).__name__}, not boxes with labels and scores")
+        return {str(key): _plain(value) for key, value in found.items()}
+
+    def _tried(self, image: Tensor) -> object:
+        """The network's output, in the first way for which there is memory."""
         while True:
             try:
                 return self._run(image)
@@ -64,14 +80,12 @@ class Forward:
         """The device that is used now."""
         return self._rung.device
 
-    def _run(self, image: Tensor) -> Tensor:
+    def _run(self, image: Tensor) -> object:
         rung = self._rung
         self.network.to(rung.device)
         accelerated = rung.device.type != "cpu"
         with torch.no_grad(), torch.autocast(rung.device.type, enabled=self.mixed_precision and accelerated):
-            output = _fitted(self.inferer, rung)(image.to(rung.device), self.network)
-        first = output[0] if isinstance(output, list | tuple) else output
-        return torch.as_tensor(first).detach().float().cpu()
+            return _fitted(self.inferer, rung)(image.to(rung.device), self.network)
 
     def _step_down(self) -> None:
         rung = next(self._rungs, None)
@@ -80,6 +94,15 @@ class Forward:
         if rung is None:
             raise OutOfMemory(self.notes)
         self._rung, self.notes = rung, (*self.notes, rung.note)
+
+
+def _first(output: object) -> object:
+    """Of the images of a batch, or of several outputs, the first."""
+    return output[0] if isinstance(output, list | tuple) else output
+
+
+def _plain(output: object) -> Tensor:
+    return torch.as_tensor(output).detach().float().cpu()
 
 
 def device_of(wanted: str, *, allow_cpu: bool) -> tuple[torch.device, str]:

@@ -15,7 +15,9 @@ from dicomnode.infer.faults import ATTEMPTS, KilledItsWorker, WorkerLost
 from dicomnode.infer.protocol import Ask, Load
 from dicomnode.infer.worker import Worker
 from dicomnode.values import (
+    Answer,
     Classification,
+    Detection,
     DomainAnswer,
     FindingScore,
     Header,
@@ -146,10 +148,10 @@ class _Loaded:
 
 def _not_asked(dicom: DicomToml, volume: Volume, reasons: tuple[str, ...]) -> Prediction:
     """Outside the evaluated domain by its header alone: the network is not asked."""
-    answer: Segmentation | Classification
+    answer: Answer = Detection(())
     if dicom.model.kind is Kind.SEGMENTATION:
         answer = Segmentation(np.zeros(volume.voxels.shape, np.uint8))
-    else:
+    elif dicom.model.kind is Kind.CLASSIFICATION:
         answer = Classification(tuple(FindingScore(n, None, None, None) for n in range(len(dicom.findings))))
     return Prediction(answer, DomainAnswer(inside=False, reasons=reasons), NOT_RUN)
 

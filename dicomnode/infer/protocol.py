@@ -8,7 +8,17 @@ from numpy.typing import NDArray
 
 from dicomnode.errors import DeviceBusy, ModelFault, NodeError, SeriesRefused
 from dicomnode.infer.wire import BrokenFrame, Message
-from dicomnode.values import Classification, DomainAnswer, FindingScore, Prediction, Segmentation, Volume
+from dicomnode.values import (
+    Answer,
+    Classification,
+    Detection,
+    DomainAnswer,
+    FindingScore,
+    Lesion,
+    Prediction,
+    Segmentation,
+    Volume,
+)
 
 FAULTS: dict[str, type[NodeError]] = {fault.__name__: fault for fault in (ModelFault, DeviceBusy, SeriesRefused)}
 
@@ -84,6 +94,8 @@ def prediction_message(prediction: Prediction) -> Message:
         arrays |= {"labels": answer.labels}
         arrays |= {} if answer.probability is None else {"probability": answer.probability}
         return Message("segmentation", fields | {"uncertainty": answer.uncertainty}, arrays)
+    if isinstance(answer, Detection):
+        return Message("detection", fields | {"lesions": [asdict(lesion) for lesion in answer.lesions]}, arrays)
     return Message("classification", fields | {"scores": [asdict(score) for score in answer.scores]}, arrays)
 
 
@@ -96,7 +108,7 @@ def prediction_of(message: Message) -> Prediction:
     """
     if message.kind == "fault":
         raise FAULTS.get(message.fields["name"], ModelFault)(message.fields["words"])
-    if message.kind not in {"segmentation", "classification"}:
+    if message.kind not in {"segmentation", "classification", "detection"}:
         raise BrokenFrame(f"{message.kind} is no prediction")
     fields = message.fields
     domain = DomainAnswer(
@@ -105,9 +117,11 @@ def prediction_of(message: Message) -> Prediction:
     return Prediction(_answer(message), domain, fields["device"], fields["seconds"], tuple(fields["notes"]))
 
 
-def _answer(message: Message) -> Segmentation | Classification:
+def _answer(message: Message) -> Answer:
     saliency = message.arrays.get("saliency")
     if message.kind == "segmentation":
         uncertainty = {int(label): float(figure) for label, figure in message.fields["uncertainty"].items()}
         return Segmentation(message.arrays["labels"], uncertainty, saliency, message.arrays.get("probability"))
+    if message.kind == "detection":
+        return Detection(tuple(Lesion.of(**lesion) for lesion in message.fields["lesions"]))
     return Classification(tuple(FindingScore(**score) for score in message.fields["scores"]), saliency)

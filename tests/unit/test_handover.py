@@ -4,7 +4,17 @@ from pathlib import Path
 import numpy as np
 
 from dicomnode.handover import forget, hand_over, handed_over, handover_folder
-from dicomnode.values import Classification, DomainAnswer, FindingScore, Frame, Prediction, Segmentation, Volume
+from dicomnode.values import (
+    Classification,
+    Detection,
+    DomainAnswer,
+    FindingScore,
+    Frame,
+    Lesion,
+    Prediction,
+    Segmentation,
+    Volume,
+)
 
 AFFINE = np.diag([0.5, 0.5, 2.0, 1.0])
 
@@ -60,6 +70,16 @@ def test_a_classification_is_handed_over_with_its_saliency_map(tmp_path: Path) -
     assert taken.answer.saliency is not None
     assert np.array_equal(taken.answer.saliency, saliency)
     assert taken.domain == DomainAnswer(False, ("too old",))
+
+
+def test_lesions_are_handed_over_unchanged(tmp_path: Path) -> None:
+    lesion = Lesion(3, 0.875, ((0.5, 1.5), (1.0, 2.25), (0.0, 3.0)))
+    given = Prediction(Detection((lesion,)), DomainAnswer(True), "cpu")
+
+    hand_over(tmp_path, "key", volume(), given)
+    _, taken = handed_over(tmp_path, "key")
+
+    assert taken.answer == given.answer
 
 
 def test_handing_over_twice_keeps_the_second(tmp_path: Path) -> None:

@@ -23,6 +23,24 @@ GERMAN: dict[str, str] = {
     ),
     "{name}: mean {mean} {unit}.": "{name}: Mittelwert {mean} {unit}.",
     "{name}: {count} found.": "{name}: {count} gefunden.",
+    "{name}: probability {probability} %, diameter {diameter} mm.": (
+        "{name}: Wahrscheinlichkeit {probability} %, Durchmesser {diameter} mm."
+    ),
+    "{name}: probability {probability} %.": "{name}: Wahrscheinlichkeit {probability} %.",
+    "No finding is given, because the images lie outside the domain the model was evaluated on.": (
+        "Es wird kein Befund angegeben, weil die Bilder außerhalb des Bereichs liegen, "
+        "für den das Modell evaluiert wurde."
+    ),
+    "Each finding is drawn as the box that the model gave, on its middle slice; its longer side is the diameter": (
+        "Jeder Befund ist als der Kasten gezeichnet, den das Modell angegeben hat, auf dessen mittlerer Schicht; "
+        "die längere Seite ist der Durchmesser"
+    ),
+    "Findings below the decision threshold of {threshold} % are not given": (
+        "Befunde unter der Entscheidungsschwelle von {threshold} % werden nicht angegeben"
+    ),
+    "the {count} most probable of {all} findings are given": (
+        "angegeben sind die {count} wahrscheinlichsten von {all} Befunden"
+    ),
     "{name}: outlined; its size is not known.": "{name}: umrandet; die Größe ist nicht bekannt.",
     "Looked for and not found: {names}.": "Gesucht und nicht gefunden: {names}.",
     "The uncertainty of an outline is the model's own, averaged over the structure: 0 is sure, 1 is unsure": (

@@ -20,6 +20,20 @@ JAPANESE: dict[str, str] = {
     ),
     "{name}: mean {mean} {unit}.": "{name}：平均 {mean} {unit}。",
     "{name}: {count} found.": "{name}：{count} 個。",
+    "{name}: probability {probability} %, diameter {diameter} mm.": (
+        "{name}：確率 {probability} %、直径 {diameter} mm。"
+    ),
+    "{name}: probability {probability} %.": "{name}：確率 {probability} %。",
+    "No finding is given, because the images lie outside the domain the model was evaluated on.": (
+        "画像がモデルの評価範囲外のため、所見は示しません。"
+    ),
+    "Each finding is drawn as the box that the model gave, on its middle slice; its longer side is the diameter": (
+        "各所見は、モデルが示した枠をその中央の断面に描いています（長い辺を直径とします）"
+    ),
+    "Findings below the decision threshold of {threshold} % are not given": (
+        "判定閾値 {threshold} % 未満の所見は示しません"
+    ),
+    "the {count} most probable of {all} findings are given": ("{all} 件の所見のうち確率の高い {count} 件を示します"),
     "{name}: outlined; its size is not known.": "{name}：輪郭を表示しています。大きさは不明です。",
     "Looked for and not found: {names}.": "検索しましたが検出されませんでした：{names}。",
     "The uncertainty of an outline is the model's own, averaged over the structure: 0 is sure, 1 is unsure": (

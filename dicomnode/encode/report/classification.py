@@ -6,7 +6,6 @@ from highdicom.sr import (
     ContentSequence,
     FindingSite,
     Measurement,
-    MeasurementProperties,
     MeasurementsAndQualitativeEvaluations,
     QualitativeEvaluation,
     SourceImageForMeasurementGroup,
@@ -18,6 +17,7 @@ from dicomnode.encode import concepts
 from dicomnode.encode.concepts import coded
 from dicomnode.encode.context import Context
 from dicomnode.encode.equipment import algorithm
+from dicomnode.encode.report.certainty import certainty
 from dicomnode.encode.report.document import Content, code_item
 from dicomnode.encode.report.words import NOT_VERIFIED, NOTHING_FOUND, domain_concept, examined
 from dicomnode.encode.tracking import finding_tracking
@@ -71,15 +71,8 @@ def _group(context: Context, score: FindingScore, domain: DomainAnswer) -> Conte
 
 
 def _measurements(finding: Finding, score: FindingScore) -> Iterator[Measurement]:
-    if score.probability is None:
-        return
-    spread = None if score.uncertainty is None else round(score.uncertainty, 4)
-    properties = spread and MeasurementProperties(
-        upper_measurement_uncertainty=spread, lower_measurement_uncertainty=spread
-    )
-    probability = round(score.probability, 4)
-    yield Measurement(concepts.PROBABILITY, probability, concepts.NO_UNITS, properties=properties or None)
-    yield Measurement(concepts.DECISION_THRESHOLD, round(finding.threshold, 4), concepts.NO_UNITS)
+    if score.probability is not None:
+        yield from certainty(score.probability, score.uncertainty, finding.threshold)
 
 
 def _evaluations(score: FindingScore, domain: DomainAnswer) -> Iterator[QualitativeEvaluation]:

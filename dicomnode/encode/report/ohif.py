@@ -17,12 +17,12 @@ from highdicom.sr import (
     TrackingIdentifier,
 )
 
-from dicomnode.encode.concepts import COMMENT
+from dicomnode.encode import concepts
 from dicomnode.encode.equipment import algorithm
 from dicomnode.encode.report.document import Content, text_item
 from dicomnode.encode.report.findings import slice_figures, volume_figures
-from dicomnode.encode.report.segments import finding, image_of, measurement, planar_group
-from dicomnode.encode.shown import Shown
+from dicomnode.encode.report.segments import finding, image_of, measurement, planar_group, presence, sureness
+from dicomnode.encode.shown import Figure, Shown
 from dicomnode.encode.told import Told
 from dicomnode.values import Role, Volume
 
@@ -55,7 +55,7 @@ def _outlines(told: Told) -> Iterator[ContentSequence]:
 def editable_group(told: Told, one: Shown, volume: Volume) -> ContentSequence:
     """One outline as OHIF's freehand tool writes it (TID 1501): its first number is inferred from it."""
     assert one.key is not None
-    first, *others = [*slice_figures(one), *volume_figures(told, one)]
+    first, *others = _figures(told, one)
     image = image_of(volume.frames[one.key.slice])
     points = one.key.points + BESIDE_CENTRES_PX
     coordinates = CoordinatesForMeasurement(GraphicTypeValues.POLYLINE, points, image)
@@ -66,11 +66,22 @@ def editable_group(told: Told, one: Shown, volume: Volume) -> ContentSequence:
         measurements=[
             Measurement(first.name, first.value, first.unit, referenced_coordinates=[coordinates]),
             *(measurement(figure) for figure in others),
+            *sureness(one),
         ],
+        qualitative_evaluations=presence(one) or None,
         **finding(one),
     )
-    group[0].ContentSequence.append(text_item(COMMENT, one.tracking.identifier))
+    group[0].ContentSequence.append(text_item(concepts.COMMENT, one.tracking.identifier))
     return group
+
+
+def _figures(told: Told, one: Shown) -> list[Figure]:
+    """Every figure, the outline's area first: the drawing tool takes the first number for it."""
+    figures = [*slice_figures(one), *volume_figures(told, one)]
+    if one.key is not None and figures[0].name != concepts.AREA:
+        area = Figure(concepts.AREA, round(one.key.area_mm2, 2), concepts.SQUARE_MILLIMETRE)
+        return [area, *figures]
+    return figures
 
 
 def _source(volume: Volume, k: int) -> SourceImageForMeasurementGroup:

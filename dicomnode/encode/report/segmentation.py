@@ -10,7 +10,7 @@ from dicomnode.encode.context import Context
 from dicomnode.encode.report.document import Content, code_item
 from dicomnode.encode.report.segments import unseen_group
 from dicomnode.encode.report.words import NOT_VERIFIED, NOTHING_FOUND, examined
-from dicomnode.encode.shown import Shown
+from dicomnode.encode.shown import Shown, unseen
 from dicomnode.encode.tracking import Structure
 from dicomnode.values import Segmentation
 
@@ -34,7 +34,7 @@ def segmentation_content(
     not_there = QualitativeEvaluation(concepts.PRESENCE, concepts.ABSENT)
     return Content(
         title=concepts.MEASUREMENT_REPORT if shown else concepts.AI_RESULT,
-        groups=[unseen_group(context, structure, not_there) for structure in absent],
+        groups=[unseen_group(context, unseen(structure), not_there) for structure in absent],
         summary=context.joined(_summary(context, shown, absent)),
         codes=(code_item(concepts.ANALYSES, concepts.SUCCEEDED),),
         comments=tuple(context.say(words) for words in _remarks(shown, answer)),
@@ -46,7 +46,7 @@ def outside_content(context: Context, structures: Sequence[Structure]) -> Conten
     outside = QualitativeEvaluation(concepts.DOMAIN, concepts.OUTSIDE_DOMAIN)
     return Content(
         title=concepts.AI_RESULT,
-        groups=[unseen_group(context, structure, outside) for structure in structures],
+        groups=[unseen_group(context, unseen(structure), outside) for structure in structures],
         summary=context.joined([context.say(NOT_VERIFIED), context.say(NO_VOLUME), examined(context)]),
     )
 

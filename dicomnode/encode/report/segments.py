@@ -25,8 +25,9 @@ from dicomnode.encode import concepts
 from dicomnode.encode.concepts import coded
 from dicomnode.encode.context import Context
 from dicomnode.encode.equipment import algorithm
+from dicomnode.encode.report.certainty import certainty
 from dicomnode.encode.shown import Figure, Shown
-from dicomnode.encode.tracking import Structure, Tracking
+from dicomnode.encode.tracking import Tracking
 from dicomnode.values import Frame, Volume
 
 
@@ -55,17 +56,17 @@ def planar_group(context: Context, one: Shown, volume: Volume, figures: Sequence
             graphic_data=one.key.points,
             source_image=image_of(volume.frames[one.key.slice]),
         ),
-        measurements=measurements(context, figures) or None,
+        measurements=[*measurements(context, figures), *sureness(one)] or None,
+        qualitative_evaluations=presence(one) or None,
         **finding(one),
     )
 
 
-def unseen_group(context: Context, structure: Structure, evaluation: QualitativeEvaluation) -> ContentSequence:
-    """A structure that has no region: not found, or not assessed (TID 1501)."""
-    first, segment = context.instances[0], structure.segment
-    one = Shown(structure.tracking, segment.type, segment.region, segment.laterality, category=segment.category)
+def unseen_group(context: Context, one: Shown, evaluation: QualitativeEvaluation) -> ContentSequence:
+    """A structure or finding that has no place: not found, or not assessed (TID 1501)."""
+    first = context.instances[0]
     return MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=tracked(structure.tracking),
+        tracking_identifier=tracked(one.tracking),
         algorithm_id=algorithm(context),
         source_images=[SourceImageForMeasurementGroup(first.sop_class_uid, first.sop_instance_uid)],
         qualitative_evaluations=[evaluation],
@@ -76,6 +77,18 @@ def unseen_group(context: Context, structure: Structure, evaluation: Qualitative
 def measurements(context: Context, figures: Sequence[Figure]) -> list[Measurement]:
     """The figures; the first says by which algorithm (TID 300), as the document's observer does for all of them."""
     return [measurement(figure, None if n else algorithm(context)) for n, figure in enumerate(figures)]
+
+
+def sureness(one: Shown) -> list[Measurement]:
+    """Its probability and threshold, where somebody decided."""
+    if one.probability is None or one.threshold is None:
+        return []
+    return list(certainty(one.probability, one.uncertainty, one.threshold))
+
+
+def presence(one: Shown) -> list[QualitativeEvaluation]:
+    """That it is there, where a threshold decided."""
+    return [] if one.probability is None else [QualitativeEvaluation(concepts.PRESENCE, concepts.PRESENT)]
 
 
 def measurement(figure: Figure, who: AlgorithmIdentification | None = None) -> Measurement:
