@@ -1,0 +1,49 @@
+"""Whatever is broken in a finished object, the door's own checks catch it, without a validator installed."""
+
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from dicomnode.encode.context import Encoded
+from dicomnode.encode.door import CHECKS
+from dicomnode.encode.door.expected import Expected
+from dicomnode.encode.results import MAKERS
+from dicomnode.values import Role
+from tests.phantoms.answers import Given, given
+from tests.unit.encode.door.mutations import WAYS, Broken, Way, attributes_of, put_back
+
+EXAMPLES = (("oblique MR", "segmentation"), ("DX", "classification"))
+CASES = [(role, *example) for role, _ in MAKERS for example in EXAMPLES]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("role", "source", "answer"), CASES)
+def test_whatever_is_broken_is_caught(role: Role, source: str, answer: str, tmp_path: Path) -> None:
+    objects = [kind for kind, _ in MAKERS if kind in (Role.SEG, Role.SR, role)]
+    one = given(source, answer, tmp_path, objects=objects)
+    if role not in [encoded.role for encoded in one.made]:
+        pytest.skip(f"no {role} is made of a {answer} of a {source}")
+
+    assert uncaught(one, role) == []
+
+
+def uncaught(one: Given, role: Role) -> list[str]:
+    """Each way to break an object that no check notices."""
+    (content,) = [encoded.content for encoded in one.made if encoded.role is role]
+    dataset = dcmread(BytesIO(content))
+    made = tuple(Encoded(e.role, dataset) if e.role is role else e for e in one.made)
+    missed = []
+    for broken in attributes_of(dataset, role):
+        for name, way in WAYS.items():
+            if way.applies(broken) and not is_caught(broken, way, one, made):
+                missed.append(f"{broken.place} ({broken.kind}) {name}")
+    return missed
+
+
+def is_caught(broken: Broken, way: Way, one: Given, made: tuple[Encoded, ...]) -> bool:
+    expected = Expected(made, one.run, one.rules, one.series)
+    with put_back(broken):
+        way.change(broken)
+        return any(True for check in CHECKS for _ in check(expected))
