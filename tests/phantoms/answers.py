@@ -54,7 +54,9 @@ def segmented(volume: Volume) -> Prediction:
         labels[0, 4:12, 5:11], labels[0, 14:20, 16:24] = 1, 2
     else:
         labels[:, :8, :10] = two_boxes((len(labels), 8, 10))
-    return Prediction(Segmentation(labels, uncertainty={1: 0.12}, saliency=heat(volume)), INSIDE, "cpu")
+    return Prediction(
+        Segmentation(labels, uncertainty={1: 0.12}, probability=heat(volume).astype(np.float16)), INSIDE, "cpu"
+    )
 
 
 def nothing(volume: Volume) -> Prediction:

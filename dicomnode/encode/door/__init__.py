@@ -12,6 +12,7 @@ from dicomnode.encode.door.attributes import attribute_faults
 from dicomnode.encode.door.content import content_faults
 from dicomnode.encode.door.dciodvfy import validator_answers, validator_faults
 from dicomnode.encode.door.expected import Expected
+from dicomnode.encode.door.frames import frame_group_faults
 from dicomnode.encode.door.geometry import geometry_faults
 from dicomnode.encode.door.identity import identity_faults
 from dicomnode.encode.door.key_objects import key_object_faults
@@ -20,6 +21,7 @@ from dicomnode.encode.door.presentation import presentation_faults
 from dicomnode.encode.door.references import reference_faults
 from dicomnode.encode.door.segments import segment_faults
 from dicomnode.encode.door.structure_sets import structure_set_faults
+from dicomnode.encode.door.told_items import item_faults
 from dicomnode.errors import DoorFault
 from dicomnode.values import Run, Series
 
@@ -28,6 +30,8 @@ Check = Callable[[Expected], Iterator[str]]
 CHECKS: tuple[Check, ...] = (
     identity_faults,
     attribute_faults,
+    item_faults,
+    frame_group_faults,
     reference_faults,
     content_faults,
     geometry_faults,

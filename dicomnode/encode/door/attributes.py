@@ -13,7 +13,7 @@ COMMON_1 = ("Manufacturer", "SpecificCharacterSet", "ContributingEquipmentSequen
             "InstanceNumber", "SeriesNumber", "ManufacturerModelName", "DeviceSerialNumber",
             "SoftwareVersions")  # fmt: skip
 """Asked for by us in every object, whatever its IOD leaves open."""
-SR_1 = ("ConceptNameCodeSequence", "ContentSequence", "ContentTemplateSequence",
+SR_1 = ("ValueType", "ConceptNameCodeSequence", "ContentSequence", "ContentTemplateSequence",
         "CurrentRequestedProcedureEvidenceSequence", "ContentDate", "ContentTime")  # fmt: skip
 """PS3.3 C.17.2, C.17.3: conditional, and the condition holds for ours."""
 FRAMES_1 = ("FrameOfReferenceUID", "PerFrameFunctionalGroupsSequence", "DimensionIndexSequence",
@@ -25,7 +25,22 @@ GSPS_1 = ("ReferencedSeriesSequence", "GraphicAnnotationSequence", "GraphicLayer
 """PS3.3 C.11.11, C.10.5, C.10.7, C.11.6, C.11.8: the same."""
 RTSTRUCT_1 = ("ReferencedFrameOfReferenceSequence", "FrameOfReferenceUID", "ApprovalStatus")
 """PS3.3 C.8.8.5, C.7.4.1, C.8.8.16: the same."""
-SEGMENT_1 = ("SegmentAlgorithmName", "TrackingID", "TrackingUID")
+WHERE_IT_STANDS: dict[str, tuple[str, ...]] = {
+    "SegmentSequence": ("SegmentAlgorithmName", "TrackingID", "TrackingUID"),
+    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
+    "PlanePositionSequence": ("ImagePositionPatient",),
+    "PlaneOrientationSequence": ("ImageOrientationPatient",),
+    "FrameContentSequence": ("DimensionIndexValues",),
+    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth"),
+    "DerivationImageSequence": ("DerivationCodeSequence",),
+    "DerivationImageSequence/SourceImageSequence": ("PurposeOfReferenceCodeSequence",),
+    "DimensionIndexSequence": ("FunctionalGroupPointer",),
+    "RealWorldValueMappingSequence": (
+        "DoubleFloatRealWorldValueFirstValueMapped",
+        "DoubleFloatRealWorldValueLastValueMapped",
+    ),
+}
+"""Conditional in the standard, always there in ours: what each item of these sequences must have."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,17 @@ class Mandatory:
     type_2: tuple[str, ...] = ()
 
 
+MODALITY = {
+    Role.SEG: "SEG",
+    Role.SR: "SR",
+    Role.SR_OHIF: "SR",
+    Role.CAD_SR: "SR",
+    Role.KOS: "KO",
+    Role.GSPS: "PR",
+    Role.PMAP: "OT",
+    Role.RTSTRUCT: "RTSTRUCT",
+}
+"""Modality (0008,0060), where the kind of object fixes it."""
 COMPREHENSIVE_3D = "1.2.840.10008.5.1.4.1.1.88.34"
 MANDATORY: dict[Role, Mandatory] = {
     Role.SEG: Mandatory(("1.2.840.10008.5.1.4.1.1.66.4",), (*FRAMES_1, "PixelData"), FRAMES_2),
@@ -52,6 +78,8 @@ LONGEST = {"LO": 64, "SH": 16, "CS": 16, "DS": 16}
 """Most characters of a value (PS3.5 6.2)."""
 
 
+HOW_MANY = {0x00200032: 3, 0x00200037: 6, 0x00280030: 2, 0x00181164: 2}
+"""Numbers of Image Position, Image Orientation, Pixel Spacing and Imager Pixel Spacing."""
 ONE_OF = {0x00080100: "CodeValue", 0x00080119: "LongCodeValue", 0x00080120: "URNCodeValue"}
 """Where a code stands (PS3.3 8.1)."""
 URN = 0x00080120
@@ -65,13 +93,13 @@ def attribute_faults(expected: Expected) -> Iterator[str]:
         wanted, place = MANDATORY.get(one.role, Mandatory(())), str(one.role)
         if str(one.dataset.get("SOPClassUID")) not in wanted.sop_class_uids:
             yield f"{place}: SOP class {one.dataset.get('SOPClassUID')} is not the one of its role"
+        if str(one.dataset.get("Modality")) != MODALITY.get(one.role, str(one.dataset.get("Modality"))):
+            yield f"{place}: Modality is not {MODALITY[one.role]}"
         yield from _missing(one.dataset, (*COMMON_1, *wanted.type_1), place)
         yield from (f"{place}: {k} is missing (type 2)" for k in wanted.type_2 if k not in one.dataset)
         for visited in expected.visits(one):
             yield from _standard_faults(visited, ": ".join((place, *visited.place[-1:])))
         yield from _device_faults(one.dataset, expected.run.model.device_uid, place)
-    for segment in (seg.get("SegmentSequence") or ()) if (seg := expected.of(Role.SEG)) else ():
-        yield from _missing(segment, SEGMENT_1, f"SEG: segment {segment.get('SegmentNumber', '')}")
 
 
 def _standard_faults(visited: Visited, place: str) -> Iterator[str]:
@@ -83,13 +111,21 @@ def _standard_faults(visited: Visited, place: str) -> Iterator[str]:
     yield from (
         f"{place}: {keyword} is missing (type 2)" for tag, keyword in shape.present.items() if tag not in elements
     )
+    yield from _missing(visited.dataset, held_where(visited.place), place)
     for tag, element in elements.items():
         if tag in shape.not_empty and is_empty(element):
             yield f"{place}: {element.keyword} is empty (type 1C)"
+        if tag in HOW_MANY and HOW_MANY[tag] != element.VM:
+            yield f"{place}: {element.keyword} has {element.VM} values, not {HOW_MANY[tag]}"
         if element.VR in LONGEST and _is_too_long(element):
             yield f"{place}: {element.keyword} is longer than {LONGEST[element.VR]} characters (PS3.5 6.2)"
     if CODE_MEANING in shape.mandatory or place.endswith("CodeSequence"):
         yield from _code_faults(elements, place)
+
+
+def held_where(place: tuple[str, ...]) -> tuple[str, ...]:
+    """What an item must have besides, by the sequences that it stands in."""
+    return (*WHERE_IT_STANDS.get("/".join(place[-1:]), ()), *WHERE_IT_STANDS.get("/".join(place[-2:]), ()))
 
 
 def is_empty(element: DataElement) -> bool:

@@ -67,6 +67,8 @@ def _group_faults(document: Dataset) -> Iterator[str]:
             yield f"SR: measurement group {number} has no Tracking Identifier (112039, DCM)"
         if not uid:
             yield f"SR: measurement group {number} has no Tracking Unique Identifier (112040, DCM)"
+        if not group.get("ContentTemplateSequence"):
+            yield f"SR: measurement group {number} names no template"
 
 
 def _item_faults(parent: Dataset, item: Dataset) -> Iterator[str]:

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 
 from pydicom import Dataset
 
+from dicomnode.encode.context import Encoded
 from dicomnode.encode.door.expected import Expected
 from dicomnode.encode.door.standard import Visited
-from dicomnode.encode.uids import UID_LENGTH
+from dicomnode.encode.uids import UID_LENGTH, result_series_uid, result_uid
 
 COPIED = (
     "PatientID",
@@ -34,11 +35,20 @@ def identity_faults(expected: Expected) -> Iterator[str]:
         for keyword in COPIED:
             if text(one.dataset, keyword) != text(expected.source, keyword):
                 yield f"{one.role}: {keyword} is not the source's"
+        yield from _own_faults(one, expected.run.run_key)
         for place, uid in uids(expected.visits(one)):
             if uid in expected.received_uids:
                 continue
             if len(uid) > UID_LENGTH or not UID_FORM.fullmatch(uid):
                 yield f"{one.role}: {place} is no UID: {uid!r} (PS3.5 9.1)"
+
+
+def _own_faults(one: Encoded, run_key: str) -> Iterator[str]:
+    """Our own UIDs follow from run and role, whatever root the site has: sent again, the same object."""
+    for keyword, ours in (("SOPInstanceUID", result_uid), ("SeriesInstanceUID", result_series_uid)):
+        digits = ours(run_key, one.role).rpartition(".")[2]
+        if text(one.dataset, keyword).rpartition(".")[2] != digits:
+            yield f"{one.role}: {keyword} does not follow from the run"
 
 
 def text(dataset: Dataset, keyword: str) -> str:

@@ -7,6 +7,7 @@ from pydicom import Dataset
 
 from dicomnode.encode.door.expected import Expected
 from dicomnode.encode.door.geometry import frame_faults, source_of
+from dicomnode.encode.door.told_items import unit_of
 from dicomnode.values import Role
 
 OWN_FRAME_OF_REFERENCE = "another frame of reference than its source"
@@ -46,8 +47,8 @@ def _meaning_faults(dataset: Dataset) -> Iterator[str]:
     """What a stored value means (Real World Value Mapping, PS3.3 C.7.6.16.2.11.1)."""
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     mapping = (shared.get("RealWorldValueMappingSequence") or [Dataset()])[0]
-    if not mapping.get("MeasurementUnitsCodeSequence"):
-        yield "PMAP: the values have no units"
+    if unit_of(mapping) != ("1", "UCUM"):
+        yield "PMAP: the values have no units, or others than a share of 1"
     if not mapping.get("QuantityDefinitionSequence"):
         yield "PMAP: it does not say which quantity its values are"
     if (mapping.get("RealWorldValueSlope"), mapping.get("RealWorldValueIntercept")) != (1.0, 0.0):

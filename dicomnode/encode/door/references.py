@@ -33,6 +33,7 @@ def reference_faults(expected: Expected) -> Iterator[str]:
     """References that lead out of the study, and those that the evidence leaves out."""
     for one in expected.encoded:
         yield from _unresolved(one, expected)
+        yield from _misplaced(one, expected)
         if one.role in REPORTS:
             yield from _evidence_faults(one, expected)
 
@@ -44,6 +45,18 @@ def _unresolved(one: Encoded, expected: Expected) -> Iterator[str]:
             yield f"{one.role}: refers to {uid}, which is not in the study"
         elif known[0] != sop_class_uid:
             yield f"{one.role}: refers to {uid} as {sop_class_uid}, and it is {known[0]}"
+
+
+def _misplaced(one: Encoded, expected: Expected) -> Iterator[str]:
+    """Instances listed in a series or a study that they are not of."""
+    for visited in expected.visits(one):
+        is_study = visited.place == (EVIDENCE,)
+        if is_study and str(visited.dataset.get("StudyInstanceUID")) != expected.run.study.study_uid:
+            yield f"{one.role}: evidence of another study"
+    for series in (v.dataset for v in expected.visits(one) if v.place[-1:] == ("ReferencedSeriesSequence",)):
+        for _, uid in references(series):
+            if uid in expected.known and expected.known[uid][1] != str(series.get("SeriesInstanceUID", "")):
+                yield f"{one.role}: lists {uid} in another series than its own"
 
 
 def _evidence_faults(one: Encoded, expected: Expected) -> Iterator[str]:

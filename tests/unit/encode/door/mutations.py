@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydicom import DataElement, Dataset
 
-from dicomnode.encode.door.attributes import COMMON_1, MANDATORY, SEGMENT_1
+from dicomnode.encode.door.attributes import COMMON_1, MANDATORY, held_where
 from dicomnode.encode.door.items import concept
 from dicomnode.encode.door.standard import Visited, shape_of, visits
 from dicomnode.values import Role
@@ -48,8 +48,9 @@ def named(item: Dataset) -> str:
 
 
 def _kind(visited: Visited, element: DataElement, role: Role) -> str:
-    shape, ours = visited.shape, {(): (*COMMON_1, *MANDATORY[role].type_1), ("SegmentSequence",): SEGMENT_1}
-    if element.tag in shape.mandatory or element.keyword in ours.get(visited.place, ()):
+    shape = visited.shape
+    ours = (*COMMON_1, *MANDATORY[role].type_1) if not visited.place else held_where(visited.place)
+    if element.tag in shape.mandatory or element.keyword in ours:
         return "1"
     if element.tag in shape.not_empty:
         return "1C"
@@ -99,7 +100,8 @@ def one_less(one: Broken) -> None:
 
 def cut(one: Broken) -> None:
     """Bytes without their last two, a sequence without its last item."""
-    value = one.element.value[:-2] if isinstance(one.element.value, bytes) else list(one.element.value)[:-1]
+    whole = one.element.value
+    value = whole[:-2] if isinstance(whole, bytes) else list(whole)[:-1] if one.element.VM > 1 else []
     one.item[one.element.tag] = DataElement(one.element.tag, one.element.VR, value)
 
 
@@ -114,9 +116,17 @@ class Way:
 IDENTITY = ("PatientName", "PatientID", "StudyID", "AccessionNumber", "ReferringPhysicianName")
 PIXELS = ("PixelData", "FloatPixelData", "EncapsulatedDocument")
 COUNTS = ("NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "SamplesPerPixel")
-LISTS = ("ReferencedSOPSequence", "ReferencedSeriesSequence", "CurrentRequestedProcedureEvidenceSequence",
-         "PerFrameFunctionalGroupsSequence", "SegmentSequence", "SourceImageSequence",
-         "DimensionIndexSequence", "GraphicData", "DimensionIndexValues", "ImagePositionPatient")  # fmt: skip
+LISTS = (
+    "ReferencedSOPSequence",
+    "ReferencedSeriesSequence",
+    "CurrentRequestedProcedureEvidenceSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "SegmentSequence",
+    "DimensionIndexSequence",
+    "GraphicData",
+    "DimensionIndexValues",
+    "ImagePositionPatient",
+)
 WAYS: dict[str, Way] = {
     "deleted": Way(delete, lambda one: one.kind in ("1", "1C", "2")),
     "emptied": Way(empty, lambda one: one.kind in ("1", "1C")),

@@ -15,6 +15,16 @@ from tests.phantoms.answers import Given, given
 from tests.unit.encode.door.mutations import WAYS, Broken, Way, attributes_of, put_back
 
 EXAMPLES = (("oblique MR", "segmentation"), ("DX", "classification"))
+HARMLESS = {
+    "FloatingPointValue (1C) deleted": "Numeric Value tells the same (PS3.3 C.18.1)",
+    "ConceptNameCodeSequence (1C) deleted": "an image may stand without a name (PS3.3 C.17.3.2.2); others may not",
+}
+"""What may be missing without telling anything else, by the end of its name."""
+ALONE = {
+    "UIDREF 112040/DCM/UID (1C) another UID": "no other object of this answer tracks the finding",
+    "FrameOfReferenceUID (1) another UID": "a projection's map has a frame of reference of its own",
+}
+"""What only another object could contradict; with a SEG or a stack both are caught."""
 CASES = [(role, *example) for role, _ in MAKERS for example in EXAMPLES]
 
 
@@ -26,7 +36,14 @@ def test_whatever_is_broken_is_caught(role: Role, source: str, answer: str, tmp_
     if role not in [encoded.role for encoded in one.made]:
         pytest.skip(f"no {role} is made of a {answer} of a {source}")
 
-    assert uncaught(one, role) == []
+    missed = [what for what in uncaught(one, role) if not is_harmless(what)]
+
+    assert [what for what in missed if source != "DX" or not what.endswith(tuple(ALONE))] == []
+
+
+def is_harmless(what: str) -> bool:
+    """Whether the list above gives a reason; a name may be missing from images alone."""
+    return what.endswith(tuple(HARMLESS)) and ("ConceptName" not in what or "/IMAGE " in what)
 
 
 def uncaught(one: Given, role: Role) -> list[str]:
@@ -34,6 +51,7 @@ def uncaught(one: Given, role: Role) -> list[str]:
     (content,) = [encoded.content for encoded in one.made if encoded.role is role]
     dataset = dcmread(BytesIO(content))
     made = tuple(Encoded(e.role, dataset) if e.role is role else e for e in one.made)
+    assert not says_anything(one, made)
     missed = []
     for broken in attributes_of(dataset, role):
         for name, way in WAYS.items():
@@ -43,7 +61,12 @@ def uncaught(one: Given, role: Role) -> list[str]:
 
 
 def is_caught(broken: Broken, way: Way, one: Given, made: tuple[Encoded, ...]) -> bool:
-    expected = Expected(made, one.run, one.rules, one.series)
     with put_back(broken):
         way.change(broken)
-        return any(True for check in CHECKS for _ in check(expected))
+        return says_anything(one, made)
+
+
+def says_anything(one: Given, made: tuple[Encoded, ...]) -> bool:
+    """Whether any of the node's own checks finds a fault."""
+    expected = Expected(made, one.run, one.rules, one.series)
+    return any(True for check in CHECKS for _ in check(expected))
