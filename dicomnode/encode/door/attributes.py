@@ -32,6 +32,8 @@ WHERE_IT_STANDS: dict[str, tuple[str, ...]] = {
     "PlaneOrientationSequence": ("ImageOrientationPatient",),
     "FrameContentSequence": ("DimensionIndexValues",),
     "FrameVOILUTSequence": ("WindowCenter", "WindowWidth"),
+    "GraphicAnnotationSequence": ("ReferencedImageSequence",),
+    "GraphicObjectSequence": ("GraphicFilled",),
     "DerivationImageSequence": ("DerivationCodeSequence",),
     "DerivationImageSequence/SourceImageSequence": ("PurposeOfReferenceCodeSequence",),
     "DimensionIndexSequence": ("FunctionalGroupPointer",),
@@ -80,6 +82,12 @@ LONGEST = {"LO": 64, "SH": 16, "CS": 16, "DS": 16}
 
 HOW_MANY = {0x00200032: 3, 0x00200037: 6, 0x00280030: 2, 0x00181164: 2}
 """Numbers of Image Position, Image Orientation, Pixel Spacing and Imager Pixel Spacing."""
+TOGETHER = (
+    frozenset({0x00281052, 0x00281053, 0x00281054}),
+    frozenset({0x00700003, 0x00700010, 0x00700011, 0x00700012}),
+    frozenset({0x00700004, 0x00700014, 0x00700015}),
+)
+"""Attributes of which none stands alone: rescale; a text's bounding box; its anchor (PS3.3 C.11.1, C.10.5)."""
 ONE_OF = {0x00080100: "CodeValue", 0x00080119: "LongCodeValue", 0x00080120: "URNCodeValue"}
 """Where a code stands (PS3.3 8.1)."""
 URN = 0x00080120
@@ -103,24 +111,30 @@ def attribute_faults(expected: Expected) -> Iterator[str]:
 
 
 def _standard_faults(visited: Visited, place: str) -> Iterator[str]:
-    """What PS3.3 asks of one data set or item: types 1, 1C (not empty) and 2, and lengths of values."""
+    """What PS3.3 asks of one data set or item, and what of it holds for ours where it leaves conditions."""
     shape, elements = visited.shape, visited.elements
     for tag, keyword in shape.mandatory.items():
         if tag not in elements or is_empty(elements[tag]):
             yield f"{place}: {keyword} is missing or empty (type 1)"
-    yield from (
-        f"{place}: {keyword} is missing (type 2)" for tag, keyword in shape.present.items() if tag not in elements
-    )
+    yield from (f"{place}: {word} is missing (type 2)" for tag, word in shape.present.items() if tag not in elements)
     yield from _missing(visited.dataset, held_where(visited.place), place)
-    for tag, element in elements.items():
-        if tag in shape.not_empty and is_empty(element):
+    for group in TOGETHER:
+        if not group.isdisjoint(elements) and not group <= elements.keys():
+            yield f"{place}: attributes that stand together are not all there (type 1C)"
+    yield from _value_faults(visited, place)
+    if CODE_MEANING in shape.mandatory or place.endswith("CodeSequence"):
+        yield from _code_faults(elements, place)
+
+
+def _value_faults(visited: Visited, place: str) -> Iterator[str]:
+    """Empty values of type 1C, too many or too few values, too long values."""
+    for tag, element in visited.elements.items():
+        if tag in visited.shape.not_empty and is_empty(element):
             yield f"{place}: {element.keyword} is empty (type 1C)"
         if tag in HOW_MANY and HOW_MANY[tag] != element.VM:
             yield f"{place}: {element.keyword} has {element.VM} values, not {HOW_MANY[tag]}"
         if element.VR in LONGEST and _is_too_long(element):
             yield f"{place}: {element.keyword} is longer than {LONGEST[element.VR]} characters (PS3.5 6.2)"
-    if CODE_MEANING in shape.mandatory or place.endswith("CodeSequence"):
-        yield from _code_faults(elements, place)
 
 
 def held_where(place: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from dicomnode.encode.door.standard import Visited, shape_of, visits
 from dicomnode.encode.source import header
 from dicomnode.values import REPORTS, Header, Instance, Role, Run, Series
 
+STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
+"""Detached Study Management (retired), by which a structure set refers to a study."""
 REFERENCED_CLASS, REFERENCED = 0x00081150, 0x00081155
 """Referenced SOP Class UID, Referenced SOP Instance UID."""
 
@@ -39,13 +41,13 @@ class Expected:
 
     @cached_property
     def known(self) -> dict[str, tuple[str, str]]:
-        """SOP Class and Series Instance UID of everything a result may refer to."""
+        """SOP Class and Series Instance UID of everything a result may refer to, the study itself among it."""
         received = {uid: (i.sop_class_uid, i.series_uid) for uid, i in self.instances.items()}
         ours = {
             str(one.dataset.SOPInstanceUID): (str(one.dataset.SOPClassUID), str(one.dataset.SeriesInstanceUID))
             for one in self.encoded
         }
-        return received | ours
+        return received | ours | {self.run.study.study_uid: (STUDY_CLASS, "")}
 
     @cached_property
     def received_uids(self) -> set[str]:

@@ -32,6 +32,10 @@ def presentation_faults(expected: Expected) -> Iterator[str]:
             yield f"GSPS: there is no layer {annotation.get('GraphicLayer')}"
         for header in (h for uid in named if (h := expected.header_of(uid))):
             yield from _drawn_faults(annotation, header)
+        if expected.of(Role.SEG) is not None and not annotation.get("GraphicObjectSequence"):
+            yield "GSPS: a segment is named on an image and not outlined there"
+        if not annotation.get("GraphicObjectSequence") and not annotation.get("TextObjectSequence"):
+            yield "GSPS: an annotation is empty"
     yield from _tracking_faults(state, expected)
 
 

@@ -24,7 +24,7 @@ REFERENCES: dict[Role, tuple[str, ...]] = {
     Role.KOS: SR_REFERENCES,
     Role.PMAP: IMAGE_REFERENCES,
     Role.GSPS: ("ReferencedSeriesSequence", "GraphicAnnotationSequence", "SoftcopyVOILUTSequence"),
-    Role.RTSTRUCT: ("ROIContourSequence",),
+    Role.RTSTRUCT: ("ROIContourSequence", "ReferencedFrameOfReferenceSequence"),
 }
 """Where an object refers to instances of its study."""
 

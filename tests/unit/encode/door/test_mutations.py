@@ -18,6 +18,7 @@ EXAMPLES = (("oblique MR", "segmentation"), ("DX", "classification"))
 HARMLESS = {
     "FloatingPointValue (1C) deleted": "Numeric Value tells the same (PS3.3 C.18.1)",
     "ConceptNameCodeSequence (1C) deleted": "an image may stand without a name (PS3.3 C.17.3.2.2); others may not",
+    "GraphicAnnotationSequence/TextObjectSequence (1C) deleted": "an outline may stand without words (PS3.3 C.10.5)",
 }
 """What may be missing without telling anything else, by the end of its name."""
 ALONE = {
