@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 from scipy.spatial import cKDTree
 
+from dicomnode.encode.contours import Box
 from dicomnode.encode.shown import Shown
 from dicomnode.encode.told import Told
 from dicomnode.values import Segmentation
@@ -29,26 +30,33 @@ class Outline:
     """Each turned against the outer boundary."""
 
 
-def outlines_of(told: Told, one: Shown) -> tuple[Outline, ...]:
-    """Every part of a finding on every slice, by the label map; its key outline alone where there is no map."""
+def outlined(told: Told) -> list[tuple[Shown, tuple[Outline, ...]]]:
+    """The findings, each with every part of it on every slice by the label map; else with its key outline, if any."""
     answer = told.prediction.answer if told.prediction else None
-    if isinstance(answer, Segmentation) and one.label is not None:
-        return tuple(outlines(np.asarray(answer.labels), one.label))
+    if not isinstance(answer, Segmentation):
+        return [(one, _key_outline(one)) for one in told.shown]
+    boxes = dict(enumerate(find_objects(answer.labels), 1))
+    return [
+        (one, tuple(outlines(answer.labels, one.label, boxes.get(one.label))) if one.label else _key_outline(one))
+        for one in told.shown
+    ]
+
+
+def _key_outline(one: Shown) -> tuple[Outline, ...]:
     return () if one.key is None else (Outline(one.key.slice, one.key.points),)
 
 
-def outlines(labels: NDArray[np.uint8], label: int) -> Iterator[Outline]:
-    """The parts of one label of a map (slice, row, column), slice by slice.
+def outlines(labels: NDArray[np.uint8], label: int, box: Box | None) -> Iterator[Outline]:
+    """The parts of one label of a map (slice, row, column) within its bounding box, slice by slice.
 
     A boundary runs half-way between the centres of pixels inside and outside: whoever fills it by the centres of pixels
     gets the same mask.
     """
-    box = find_objects((labels == label).view(np.uint8))
-    if not box:
+    if box is None:
         return
-    k, j, i = (part.start for part in box[0])
+    k, j, i = (part.start for part in box)
     corner = np.array((i, j), np.float64)
-    for offset, mask in enumerate(labels[box[0]] == label):
+    for offset, mask in enumerate(labels[box] == label):
         for outer, *holes in _parts(mask):
             yield Outline(k + offset, outer + corner, tuple(hole + corner for hole in holes))
 
@@ -64,18 +72,29 @@ def without_straight_points(points: Points) -> Points:
 
 
 def with_keyholes(outline: Outline) -> Points:
-    """The part as one closed line: each hole is reached by a channel without width from the nearest point so far.
+    """The part as one closed line: each hole is reached by a channel without width from the nearest point outside.
 
     A channel is passed once each way, so it encloses nothing, whatever it crosses and however a reader fills the line.
 
     Source: PS3.3 C.8.8.6.3 (keyhole technique).
     """
-    line = outline.outer[:-1]
+    if not outline.holes:
+        return outline.outer
+    tree, detours = cKDTree(outline.outer[:-1]), []
     for hole in outline.holes:
-        at, hole_at = _nearest(line, hole[:-1])
-        turned = np.roll(hole[:-1], -hole_at, axis=0)
-        line = np.concatenate([line[: at + 1], turned, turned[:1], line[at:]])
-    return np.concatenate([line, line[:1]])
+        away, at = tree.query(hole[:-1])
+        nearest = int(np.argmin(away))
+        detours.append((int(at[nearest]), np.roll(hole[:-1], -nearest, axis=0)))
+    return _with_detours(outline.outer, sorted(detours, key=lambda detour: detour[0]))
+
+
+def _with_detours(line: Points, detours: list[tuple[int, Points]]) -> Points:
+    """A closed line that leaves its points of these numbers (ascending) for closed lines, and comes back each time."""
+    pieces, begin = [], 0
+    for at, detour in detours:
+        pieces += [line[begin : at + 1], detour, detour[:1]]
+        begin = at
+    return np.concatenate([*pieces, line[begin:]])
 
 
 def _parts(mask: NDArray[np.bool_]) -> Iterator[list[Points]]:
@@ -87,10 +106,3 @@ def _parts(mask: NDArray[np.bool_]) -> Iterator[list[Points]]:
     for points, offsets in zip(filled[0], filled[1], strict=True):
         placed = np.asarray(points, np.float64) - 0.5  # padding off (-1), pixel centre on (+ 0.5)
         yield np.split(placed, np.asarray(offsets, np.intp)[1:-1])
-
-
-def _nearest(line: Points, hole: Points) -> tuple[int, int]:
-    """Which point of a line and which of a hole lie closest together."""
-    away, at = cKDTree(line).query(hole)
-    hole_at = int(np.argmin(away))
-    return int(at[hole_at]), hole_at

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from highdicom.color import CIELabColor
 from numpy.typing import NDArray
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
+from pydicom.datadict import tag_for_keyword
 from pydicom.sequence import Sequence as Items
 
 from dicomnode.encode.blank import blank
 from dicomnode.encode.concepts import VOLUME, coded
 from dicomnode.encode.context import Context
 from dicomnode.encode.equipment import algorithm_sequence, settle
-from dicomnode.encode.outlines import Outline, outlines_of, with_keyholes, without_straight_points
+from dicomnode.encode.outlines import Outline, outlined, with_keyholes, without_straight_points
 from dicomnode.encode.shown import Shown
 from dicomnode.encode.told import Told
 from dicomnode.encode.tracking import ORGANS
@@ -21,6 +22,7 @@ from dicomnode.values import Frame, Role, Volume
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
 """Detached Study Management: the class that a reference to a study is given (PS3.3 C.8.8.5)."""
+CONTOUR_DATA = tag_for_keyword("ContourData") or 0
 DECIMALS = 4
 """Of a coordinate in mm: a tenth of a micrometre, and far from the 16 characters of a DS."""
 
@@ -33,7 +35,7 @@ def structure_set(told: Told) -> Dataset | None:
     volume = told.volume
     if volume is None or not volume.has_geometry or not volume.frame_of_reference_uid:
         return None
-    drawn = [(one, found) for one in told.shown if (found := outlines_of(told, one))]
+    drawn = [(one, found) for one, found in outlined(told) if found]
     if not drawn:
         return None
     dataset = blank(told.context, Role.RTSTRUCT, RT_STRUCTURE_SET, "RTSTRUCT")
@@ -119,7 +121,8 @@ def _contour(points: NDArray[np.float64], k: int, volume: Volume) -> Dataset:
     contour, places = Dataset(), contour_mm(points[:-1], k, volume)
     contour.ContourImageSequence = Items([_on(volume.frames[k])])
     contour.ContourGeometricType, contour.NumberOfContourPoints = "CLOSED_PLANAR", len(places)
-    contour.ContourData = [f"{value:.{DECIMALS}f}" for value in (places + 0.0).ravel()]
+    data = [f"{value:.{DECIMALS}f}" for value in (places + 0.0).ravel().tolist()]
+    contour.add(DataElement(CONTOUR_DATA, "DS", data, already_converted=True))  # a DS each is 20 times as slow
     return contour
 
 
