@@ -15,8 +15,8 @@ from dicomnode.config.tables import Infer, ModelSetting
 from dicomnode.errors import DeviceBusy, ModelFault
 from dicomnode.infer.faults import ATTEMPTS, KilledItsWorker, TimedOut, WorkerLost
 from dicomnode.infer.predict import NOT_RUN, Predictor
-from dicomnode.values import Classification, Header, ModelVersion, Prediction, Segmentation, Volume
-from tests.bundles_made import TRIGGER, bundle_made, classification_toml
+from dicomnode.values import Classification, Detection, Header, Lesion, ModelVersion, Prediction, Segmentation, Volume
+from tests.bundles_made import TRIGGER, bundle_made, classification_toml, detection_toml
 
 Ask = Callable[..., Prediction]
 
@@ -52,6 +52,11 @@ def marked(prediction: Prediction) -> list[list[int]]:
     return np.argwhere(prediction.answer.labels).tolist()
 
 
+def detected(prediction: Prediction) -> tuple[Lesion, ...]:
+    assert isinstance(prediction.answer, Detection)
+    return prediction.answer.lesions
+
+
 def test_one_warm_process_answers_again_and_again_and_sees_no_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, predictor: Predictor, ask: Ask
 ) -> None:
@@ -68,6 +73,15 @@ def test_one_warm_process_answers_again_and_again_and_sees_no_secret(
     assert pid != os.getpid()
     assert b"hush" not in Path(f"/proc/{pid}/environ").read_bytes()
     assert time.monotonic() - began_s < 5  # loading alone takes longer than this many answers
+
+
+def test_boxes_come_back_from_a_models_process(tmp_path: Path, ask: Ask) -> None:
+    model = bundle_made(tmp_path, "spots", "Spots", dicom=detection_toml("spots"))
+
+    (lesion,) = detected(ask(model, volume()))
+
+    assert (lesion.index, lesion.probability) == (0, pytest.approx(0.9))
+    assert np.array(lesion.box) == pytest.approx(np.array([(1, 2), (2, 3), (3, 4)]))
 
 
 def test_models_load_side_by_side(tmp_path: Path, predictor: Predictor, ask: Ask) -> None:
