@@ -7,6 +7,8 @@ READY := $(VENV)/.ready
 #   make demo TORCH_INDEX=URL
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+# Many tests wait for a network or a clock: two processes share the work, a file of tests in one of them.
+AT_ONCE := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: demo test lint bench peers soak systemd clean help
@@ -18,7 +20,7 @@ demo: $(READY) ## run the node on its embedded default: studies in, SEG and SR o
 	$(BIN)/dicomnode demo
 
 test: $(READY) ## run every test (those that need a PACS are skipped by name where it is missing)
-	$(BIN)/python -m pytest -q --durations=10 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q --durations=10 $(AT_ONCE) $(PYTEST_ARGS)
 
 lint: $(READY) ## check format, rules and types
 	$(BIN)/ruff format --check .
@@ -33,7 +35,7 @@ peers: ## install Orthanc, DCMTK, the validators and a viewer (apt and npm, as r
 	deploy/peers.sh
 
 soak: $(READY) ## run the long tests too: full kill counts and long simulations
-	DICOMNODE_SOAK=1 $(BIN)/python -m pytest -q --timeout=3600 $(PYTEST_ARGS)
+	DICOMNODE_SOAK=1 $(BIN)/python -m pytest -q --timeout=3600 $(AT_ONCE) $(PYTEST_ARGS)
 
 systemd: $(READY) ## boot a real systemd in a container and run the units in it (apt, as root)
 	deploy/systemd_test.sh

@@ -12,6 +12,7 @@ BIN = Path(sys.executable).parent
 HERE = [place for place in os.environ["PATH"].split(os.pathsep) if Path(place) != BIN]
 PLACES = (*HERE, "/usr/sbin", "/usr/local/sbin", str(BIN))
 os.environ["PATH"] = os.pathsep.join(PLACES)  # Orthanc lies in sbin; dciodvfy and dcmqi are from pip, after DCMTK
+os.environ.pop("COLUMNS", None)  # a table is as wide as a test says
 
 PEERS = ("Orthanc", "storescu", "storescp", "echoscu", "findscu", "movescu", "dcmdump", "dsrdump", "dciodvfy")
 """Programs that a test marked `peers` needs where it names none: @pytest.mark.peers("Orthanc") names one."""
@@ -47,6 +48,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=soak)
         items[:] = [item for item in items if item not in soak]
     for item in items:
+        item.add_marker(pytest.mark.xdist_group(room_of(item.path)))
         if missing := missing_peers(item):
             item.add_marker(pytest.mark.skip(reason=f"{', '.join(missing)} not installed: run `make peers`"))
         if item.get_closest_marker("gpu") and not Path("/proc/driver/nvidia/version").exists():
@@ -61,6 +63,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and peers are required here: {report.longrepr}"
     return report
+
+
+def room_of(path: Path) -> str:
+    """Tests that run one after the other in one process: those of a file, and all that share one viewer."""
+    return "viewer" if "viewer" in path.parts else str(path)
 
 
 def wants_a_peer(item: pytest.Item, report: pytest.TestReport) -> bool:
