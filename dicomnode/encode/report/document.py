@@ -61,7 +61,7 @@ def structured_report(context: Context, content: Content, role: Role = Role.SR) 
     report = MeasurementReport(
         observation_context=observer(context),
         procedure_reported=procedures_reported(context),
-        imaging_measurements=content.groups,
+        imaging_measurements=content.groups[:1],
         title=content.title,
         language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(LANGUAGES[context.node.language]),
     )
@@ -76,7 +76,7 @@ def structured_report(context: Context, content: Content, role: Role = Role.SR) 
         transfer_syntax_uid=ExplicitVRLittleEndian,
         **identity(context, role),
     )
-    _insert_library(document, context)
+    _insert_groups(document, context, content)
     settle(document, context)
     return document
 
@@ -101,10 +101,11 @@ def code_item(name: CodedConcept, value: CodedConcept) -> CodeContentItem:
     return CodeContentItem(name=name, value=value, relationship_type=CONTAINS)
 
 
-def _insert_library(document: Dataset, context: Context) -> None:
-    """The image library stands before the Imaging Measurements (126010, DCM); highdicom need not go through it."""
+def _insert_groups(document: Dataset, context: Context, content: Content) -> None:
+    """The measurement groups, and before them the image library; highdicom need not copy and go through them."""
     items = list(document.ContentSequence)
     at = next(n for n, item in enumerate(items) if item.name == codes.DCM.ImagingMeasurements)
+    items[at].ContentSequence = Items([item for group in content.groups for item in group])
     document.ContentSequence = Items([*items[:at], image_library(context.instances), *items[at:]])
 
 
