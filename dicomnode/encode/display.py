@@ -5,14 +5,17 @@ A presentation state without a window means none (PS3.4 N.2), whatever windows t
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 from highdicom.pr import SoftcopyVOILUTTransformation
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
-from dicomnode.values import Frame
+from dicomnode.values import Frame, Segmentation, Volume
 
 Window = tuple[float, float, str | None]
 """Centre, width and VOI LUT function."""
+Ends = tuple[float, float]
+"""Smallest and largest real-world value."""
 
 
 def modality_lut(header: Dataset, frame: Frame) -> Dataset:
@@ -31,11 +34,11 @@ def presentation_lut_shape(header: Dataset) -> str:
     return "INVERSE" if header.get("PhotometricInterpretation") == "MONOCHROME1" else "IDENTITY"
 
 
-def softcopy_windows(placed: Sequence[tuple[Frame, Dataset]]) -> Iterator[Dataset]:
+def softcopy_windows(placed: Sequence[tuple[Frame, Dataset]], usual: Ends | None = None) -> Iterator[Dataset]:
     """The windows of these frames, each with the frames it is for; no frames are named where one window serves all."""
     frames: dict[Window, list[Frame]] = {}
     for frame, header in placed:
-        frames.setdefault(window(header, frame), []).append(frame)
+        frames.setdefault(window(header, frame, usual), []).append(frame)
     for (centre, width, function), alike in frames.items():
         item = SoftcopyVOILUTTransformation(window_center=centre, window_width=width, voi_lut_function=function)
         if len(frames) > 1:
@@ -43,18 +46,35 @@ def softcopy_windows(placed: Sequence[tuple[Frame, Dataset]]) -> Iterator[Datase
         yield item
 
 
-def window(header: Dataset, frame: Frame) -> Window:
-    """The image's first window; without one, from its smallest to its largest value, else all that it can store."""
+def usual_values(volume: Volume, answer: object) -> Ends | None:
+    """Real-world values that the findings of an answer have, and as much room again on both sides, if known."""
+    if not isinstance(answer, Segmentation):
+        return None
+    inside = volume.voxels[answer.labels > 0]
+    inside = inside[np.isfinite(inside)]
+    low, high = (float(value) for value in np.percentile(inside, [1, 99])) if inside.size else (0.0, 0.0)
+    return (min(0.0, 2 * low - high), 2 * high - low) if high > low else None
+
+
+def window(header: Dataset, frame: Frame, usual: Ends | None = None) -> Window:
+    """The image's first window; else its smallest and largest value, else the usual ones, else all that it stores."""
     voi = _group(header, frame, "FrameVOILUTSequence")
     if voi.get("WindowCenter") is not None and voi.get("WindowWidth") is not None:
         return _first(voi.WindowCenter), _first(voi.WindowWidth), voi.get("VOILUTFunction") or None
-    lut, signed = modality_lut(header, frame), bool(header.get("PixelRepresentation"))
-    bits = int(header.get("BitsStored") or 16)
-    low = _stored(header, "SmallestImagePixelValue", -(1 << bits - 1) if signed else 0)
-    high = _stored(header, "LargestImagePixelValue", (1 << bits - signed) - 1)
+    low, high = _extremes(header, modality_lut(header, frame), usual)
+    return (low + high) / 2, max(high - low, 1.0), None
+
+
+def _extremes(header: Dataset, lut: Dataset, usual: Ends | None) -> Ends:
+    stored = [header.get(keyword) for keyword in ("SmallestImagePixelValue", "LargestImagePixelValue")]
+    if not all(isinstance(value, int) for value in stored):
+        if usual is not None:
+            return usual
+        bits, signed = int(header.get("BitsStored") or 16), bool(header.get("PixelRepresentation"))
+        stored = [-(1 << bits - 1) if signed else 0, (1 << bits - signed) - 1]
     slope, intercept = float(lut.get("RescaleSlope", 1)), float(lut.get("RescaleIntercept", 0))
-    ends = (low * slope + intercept, high * slope + intercept)
-    return sum(ends) / 2, max(abs(ends[1] - ends[0]), 1.0), None
+    low, high = sorted(float(value) * slope + intercept for value in stored)
+    return low, high
 
 
 def referenced(frames: Sequence[Frame]) -> list[Dataset]:
@@ -83,11 +103,6 @@ def _group(header: Dataset, frame: Frame, sequence: str) -> Dataset:
         if groups.get(sequence):
             return Dataset(groups[sequence][0])
     return Dataset()
-
-
-def _stored(header: Dataset, keyword: str, otherwise: int) -> float:
-    value = header.get(keyword)
-    return float(otherwise) if value is None or isinstance(value, bytes) else _first(value)
 
 
 def _first(value: object) -> float:

@@ -82,7 +82,8 @@ def place_in_words(told: Told, one: Shown, k: int) -> str:
 def _description(told: Told, slices: tuple[int, ...]) -> str:
     """Which finding is on which image; each named as its tracking identifier names it in every other object."""
     named = (place_in_words(told, one, _slice_of(one, slices)) for one in _to_name(told))
-    return "\n".join((told.content.summary, *named))
+    caution = [told.caution] if told.caution and told.caution not in told.content.summary else []
+    return "\n".join((told.content.summary, *caution, *named))
 
 
 def _to_name(told: Told) -> list[Shown]:

@@ -69,7 +69,7 @@ def parametric_map(told: Told) -> Dataset | None:
         voi_lut_transformations=[VOILUTTransformation(window_center=0.5, window_width=1.0)],
         transfer_syntax_uid=ExplicitVRLittleEndian,
         content_label="AI_RESULT",
-        content_description=context.description,
+        content_description=f"{told.caution} {context.description}".strip()[:64],
         **_place(context, volume, slices),
         **identity(context, Role.PMAP),
     )

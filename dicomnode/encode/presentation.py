@@ -13,7 +13,14 @@ from pydicom.sequence import Sequence as Items
 from dicomnode.encode.blank import blank
 from dicomnode.encode.body_part import add_body_part
 from dicomnode.encode.context import Context
-from dicomnode.encode.display import modality_lut, presentation_lut_shape, referenced, softcopy_windows
+from dicomnode.encode.display import (
+    Ends,
+    modality_lut,
+    presentation_lut_shape,
+    referenced,
+    softcopy_windows,
+    usual_values,
+)
 from dicomnode.encode.equipment import settle
 from dicomnode.encode.grid import spacing_mm
 from dicomnode.encode.key_objects import slices_to_look_at
@@ -38,6 +45,8 @@ class Drawn:
     one: Shown
     layer: str
     outlines: tuple[Outline, ...]
+    words: str
+    """Its name, as in every other object, and how probable it is; and that it is a machine's."""
 
 
 def presentation_state(told: Told) -> Dataset | None:
@@ -57,17 +66,27 @@ def presentation_state(told: Told) -> Dataset | None:
     dataset.GraphicLayerSequence = Items([_layer(n, d) for n, d in enumerate(drawn, 1)])
     dataset.update(modality_lut(_header(context, volume, keys[0]), volume.frames[keys[0]]))
     placed = [(volume.frames[k], _header(context, volume, k)) for k in slices]
-    dataset.SoftcopyVOILUTSequence = Items(softcopy_windows(placed))
+    dataset.SoftcopyVOILUTSequence = Items(softcopy_windows(placed, _usual(told, volume)))
     dataset.PresentationLUTShape = presentation_lut_shape(context.source)
     settle(dataset, context)
     return dataset
+
+
+def _usual(told: Told, volume: Volume) -> Ends | None:
+    return usual_values(volume, told.prediction.answer) if told.prediction else None
 
 
 def _drawn(told: Told) -> list[Drawn]:
     """The findings with a place; where none has one, those that were found."""
     found = outlined(told)
     to_draw = [(o, lines) for o, lines in found if lines] or [(o, ()) for o, _ in found if o.positive]
-    return [Drawn(one, f"FINDING {n}", lines) for n, (one, lines) in enumerate(to_draw, 1)]
+    return [Drawn(one, f"FINDING {n}", lines, _words(one, told)) for n, (one, lines) in enumerate(to_draw, 1)]
+
+
+def _words(one: Shown, told: Told) -> str:
+    name = f"AI: {one.tracking.identifier}"
+    likely = "" if one.probability is None else f" {told.context.number(100 * one.probability)} %"
+    return "\n".join(filter(None, (name + likely, told.caution)))
 
 
 def _alike(context: Context, volume: Volume, keys: tuple[int, ...], slices: set[int]) -> list[int]:
@@ -152,7 +171,7 @@ def _lines(one: Shown, outline: Outline) -> Iterator[Dataset]:
 def _texts(drawn: Drawn, n: int) -> list[TextObject]:
     """The finding's name, at the top of its key outline; in the corner of the display where it has no place."""
     one, track = drawn.one, {"tracking_id": drawn.one.tracking.identifier, "tracking_uid": drawn.one.tracking.uid}
-    words = one.tracking.identifier if one.probability is None else f"{one.tracking.identifier} {one.probability:.0%}"
+    words = drawn.words
     if one.key is None:
         left, top, right, bottom = CORNER
         box = (left, top + n * LINE, right, bottom + n * LINE)

@@ -28,21 +28,21 @@ DECIMALS = 4
 
 
 def structure_set(told: Told) -> Dataset | None:
-    """The RT Structure Set of the findings with outlines; None where nothing was found, and for a projection.
+    """The RT Structure Set of the findings with outlines; None where nothing was segmented, and for a projection.
 
     Source: PS3.3 A.19, C.8.8.5, C.8.8.6, C.8.8.8.
     """
     volume = told.volume
     if volume is None or not volume.has_geometry or not volume.frame_of_reference_uid:
         return None
-    drawn = [(one, found) for one, found in outlined(told) if found]
+    drawn = [(one, found) for one, found in outlined(told) if found and one.label is not None]
     if not drawn:
         return None
     dataset = blank(told.context, Role.RTSTRUCT, RT_STRUCTURE_SET, "RTSTRUCT")
-    _describe(dataset, told.context, volume)
+    _describe(dataset, told, volume)
     dataset.ReferencedFrameOfReferenceSequence = Items([_images(told.context, volume)])
     numbered = list(enumerate(drawn, 1))
-    dataset.StructureSetROISequence = Items([_roi(n, one, told.context, volume) for n, (one, _) in numbered])
+    dataset.StructureSetROISequence = Items([_roi(n, one, told, volume) for n, (one, _) in numbered])
     dataset.ROIContourSequence = Items([_contours(n, one, found, volume) for n, (one, found) in numbered])
     dataset.RTROIObservationsSequence = Items([_observation(n, one) for n, (one, _) in numbered])
     settle(dataset, told.context)
@@ -55,12 +55,14 @@ def contour_mm(points: NDArray[np.float64], k: int, volume: Volume) -> NDArray[n
     return np.asarray(index @ volume.affine_lps[:3].T)
 
 
-def _describe(dataset: Dataset, context: Context, volume: Volume) -> None:
+def _describe(dataset: Dataset, told: Told, volume: Volume) -> None:
     """What the set is, and that nobody has approved it."""
+    context = told.context
     dataset.OperatorsName = ""  # type 2; no person made it
     dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = volume.frame_of_reference_uid, ""
     dataset.StructureSetLabel, dataset.StructureSetName = "AI RESULT", context.description
     dataset.StructureSetDate, dataset.StructureSetTime = f"{context.made_at:%Y%m%d}", f"{context.made_at:%H%M%S}"
+    dataset.StructureSetDescription = told.content.summary[:1024]
     dataset.ApprovalStatus = "UNAPPROVED"
 
 
@@ -83,14 +85,14 @@ def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
     return item
 
 
-def _roi(number: int, one: Shown, context: Context, volume: Volume) -> Dataset:
+def _roi(number: int, one: Shown, told: Told, volume: Volume) -> Dataset:
     """A region of interest named by its tracking identifier; its tracking UID is that of its conceptual volume."""
     roi = Dataset()
     roi.ROINumber, roi.ReferencedFrameOfReferenceUID = number, volume.frame_of_reference_uid
     roi.ROIName = one.tracking.identifier[:64]
-    roi.ROIDescription = "AI result, not verified"
+    roi.ROIDescription = f"AI result, not verified. {told.caution}".strip()
     roi.ROIGenerationAlgorithm = "AUTOMATIC"
-    roi.ROIDerivationAlgorithmIdentificationSequence = algorithm_sequence(context)
+    roi.ROIDerivationAlgorithmIdentificationSequence = algorithm_sequence(told.context)
     tracked = Dataset()
     tracked.ConceptualVolumeUID = one.tracking.uid
     roi.ConceptualVolumeIdentificationSequence = Items([tracked])

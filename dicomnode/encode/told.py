@@ -28,6 +28,12 @@ class Told:
     made: dict[Role, Dataset] = field(default_factory=dict)
     """The objects of this run made before this one, which it may refer to."""
 
+    @property
+    def caution(self) -> str:
+        """What an object says of findings outside the evaluated domain, shown all the same; empty within it."""
+        domain = self.prediction.domain if self.prediction else None
+        return self.context.say("Research use only.") if domain and domain.overridden and not domain.inside else ""
+
     def having(self, role: Role, dataset: Dataset) -> "Told":
         """The same, with one more object made."""
         return replace(self, made={**self.made, role: dataset})

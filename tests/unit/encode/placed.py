@@ -13,7 +13,7 @@ from pydicom import Dataset
 from dicomnode.encode.door import faults_of
 from dicomnode.encode.door.expected import Expected
 from dicomnode.encode.results import encode_results
-from dicomnode.values import Classification, Frame, Prediction, Role, Segmentation, Volume
+from dicomnode.values import Classification, DomainAnswer, Frame, Prediction, Role, Segmentation, Volume
 from tests.phantom import OBLIQUE, SAGITTAL, ct_series, dx_image, enhanced, mr_series
 from tests.unit.encode.examples import (
     FINDINGS,
@@ -53,11 +53,11 @@ def placed(name: str, folder: Path, objects: Sequence[Role]) -> Example:
     return in_enhanced(folder, objects, ENHANCED[name]) if name in ENHANCED else in_single(name, folder, objects)
 
 
-def in_single(name: str, folder: Path, objects: Sequence[Role]) -> Example:
+def in_single(name: str, folder: Path, objects: Sequence[Role], domain: DomainAnswer = INSIDE) -> Example:
     """The boxes in single-frame images."""
     images = SINGLE[name]
     _, series = stored(images, folder)
-    return _example(stacked(images, series), images, folder, objects)
+    return _example(stacked(images, series), images, folder, objects, domain)
 
 
 def in_enhanced(folder: Path, objects: Sequence[Role], reverse_frames: bool) -> Example:
@@ -71,11 +71,13 @@ def in_enhanced(folder: Path, objects: Sequence[Role], reverse_frames: bool) -> 
     return _example(replace(volume, frames=frames, series_uid=image.SeriesInstanceUID), [image], folder, objects)
 
 
-def _example(volume: Volume, images: Sequence[Dataset], folder: Path, objects: Sequence[Role]) -> Example:
+def _example(
+    volume: Volume, images: Sequence[Dataset], folder: Path, objects: Sequence[Role], domain: DomainAnswer = INSIDE
+) -> Example:
     study, series = stored(images, folder)
     run, labels = run_of(study), two_boxes(volume.voxels.shape)
     answer = Segmentation(labels, probability=probability_of(labels))
-    prediction = Prediction(answer, INSIDE, "cpu")
+    prediction = Prediction(answer, domain, "cpu")
     made = encode_results(run, series, volume, prediction, SEGMENTS, node_of(folder), MADE_AT, objects=objects)
     return Example(run, series, volume, labels, made, SEGMENTS)
 

@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from dicomnode.encode.display import window
+from dicomnode.encode.display import usual_values, window
 from dicomnode.encode.door.items import groups, tracking_of
 from dicomnode.encode.results import encode_results
-from dicomnode.values import Frame, Role
+from dicomnode.values import Frame, Role, Segmentation
 from tests.phantom import ct_series, dx_image, enhanced, mr_series, pt_series
 from tests.unit.encode.examples import (
     MADE_AT,
@@ -68,7 +68,7 @@ def test_each_structure_is_named_on_its_key_slice_at_its_outline(name: str, tmp_
     example = placed(name, tmp_path, GSPS)
 
     found = texts(example.read(Role.GSPS))
-    assert [text.UnformattedTextValue for text, _ in found] == ["Anterior hippocampus", "Posterior hippocampus"]
+    assert [text.UnformattedTextValue for text, _ in found] == ["AI: Anterior hippocampus", "AI: Posterior hippocampus"]
     for (_, image), k in zip(found, (1, 3), strict=True):
         frame = example.volume.frames[k]
         assert (image.ReferencedSOPInstanceUID, image.get("ReferencedFrameNumber")) == (
@@ -125,7 +125,7 @@ def test_a_radiograph_is_labelled_with_finding_and_probability(tmp_path: Path) -
     example = projection(tmp_path, GSPS)
 
     ((text, image),) = texts(example.read(Role.GSPS))
-    assert text.UnformattedTextValue == "Pneumonia 90%"
+    assert text.UnformattedTextValue == "AI: Pneumonia 90 %"
     assert text.BoundingBoxAnnotationUnits == "DISPLAY"
     assert image.ReferencedSOPInstanceUID == example.series.instances[0].sop_instance_uid
     assert door_says(example) == []
@@ -204,6 +204,19 @@ def test_without_a_window_the_image_is_shown_from_its_smallest_to_its_largest_va
     image.SmallestImagePixelValue, image.LargestImagePixelValue = 24, 2024
 
     assert window(image, FRAME) == (0.0, 2000.0, None)  # intercept -1024
+
+
+def test_without_either_it_is_shown_around_the_values_of_the_findings(tmp_path: Path) -> None:
+    image = mr_series(slices=1)[0]
+    volume = stacked([image], stored([image], tmp_path)[1])
+    labels = np.zeros((1, 6, 8), np.uint8)
+    labels[0, :, :4] = 1
+    volume.voxels[0, :, 0], volume.voxels[0, :, 1:4], volume.voxels[0, :, 4:] = 200, 300, 5000
+
+    usual = usual_values(volume, Segmentation(labels))
+
+    assert usual == (0.0, 400.0)  # 200 to 300, and as much again on both sides; but 0 is shown
+    assert window(image, FRAME, usual) == (200.0, 400.0, None)
 
 
 def test_without_any_of_it_the_image_is_shown_over_all_that_it_can_store() -> None:

@@ -114,7 +114,7 @@ def test_nobody_has_approved_it_and_it_says_so(tmp_path: Path) -> None:
 
     assert dataset.ApprovalStatus == "UNAPPROVED"
     assert "not verified" in dataset.SeriesDescription
-    assert {roi.ROIDescription for roi in dataset.StructureSetROISequence} == {"AI result, not verified"}
+    assert {roi.ROIDescription for roi in dataset.StructureSetROISequence} == {"AI result, not verified."}
 
 
 def test_every_image_of_the_series_is_in_its_frame_of_reference(tmp_path: Path) -> None:
