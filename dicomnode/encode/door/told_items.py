@@ -46,6 +46,10 @@ UNITS: dict[str, frozenset[str]] = {
     **{f"{name}/DCM": frozenset({"{-1:1}"}) for name in range(110904, 110910)},
     **{f"{name}/DCM": frozenset({"{pixels}"}) for name in (110910, 110911)},
     "112031/DCM": frozenset({"[hnsf'U]"}),
+    **{name: frozenset({"[arb'U]"}) for name in ("110852/DCM", "PIXEL_VALUE/99DICOMNODE")},
+    "110821/DCM": frozenset({"Bq/ml"}),
+    "126401/DCM": frozenset({"g/ml{SUVbw}"}),
+    "126402/DCM": frozenset({"g/ml{SUVlbm}"}),
 }
 """UCUM units in which each quantity may be told."""
 ANY_UNIT = frozenset({"mm", "mm2", "cm2", "mm3", "cm3", "ml", "1", "%", "{ratio}", "{pixels}", "{-1:1}", "[hnsf'U]"})

@@ -9,7 +9,16 @@ from pydicom import Dataset
 
 from dicomnode.encode import concepts
 from dicomnode.encode.axes import axes_of
-from dicomnode.encode.quantity import ATTENUATION, MR_SIGNAL, PIXEL_VALUE, quantity_of
+from dicomnode.encode.door.told_items import UNITS
+from dicomnode.encode.quantity import (
+    ACTIVITY,
+    ATTENUATION,
+    MR_SIGNAL,
+    PIXEL_VALUE,
+    UPTAKE,
+    Quantity,
+    quantity_of,
+)
 from dicomnode.encode.regions import regions_of, spread_of
 from dicomnode.encode.shown import Shown, shown_segments
 from dicomnode.encode.tracking import Structure, Tracking
@@ -175,6 +184,15 @@ def test_values_are_told_with_their_unit_and_how_they_were_derived() -> None:
         concepts.MINIMUM: (-100.0, concepts.HOUNSFIELD),
         concepts.MAXIMUM: (50.0, concepts.HOUNSFIELD),
     }
+
+
+@pytest.mark.parametrize(
+    "quantity", [ATTENUATION, MR_SIGNAL, PIXEL_VALUE, ACTIVITY, *UPTAKE.values()], ids=lambda one: one.name.meaning
+)
+def test_the_door_knows_the_unit_of_every_quantity(quantity: Quantity) -> None:
+    name = f"{quantity.name.value}/{quantity.name.scheme_designator}"
+
+    assert UNITS[name] == {quantity.unit.value}
 
 
 def test_values_that_were_not_kept_are_not_told() -> None:
