@@ -101,6 +101,8 @@ class SeriesRules(Table):
     rank: tuple[Rank, ...] = (Rank.THINNEST, Rank.MOST_SLICES)
     kernels: tuple[str, ...] = ()
     """Preferred ConvolutionKernel values, best first."""
+    orientation_verified: bool = True
+    """False where the images' position and side in the patient are not to be relied on: pictures then mark no side."""
     dimensions: int = Field(3, ge=2, le=3)
     """3: a stack with geometry. 2: one projection or ultrasound image."""
 

@@ -1,12 +1,13 @@
 """C-STORE of one result on an open association, in a form that the peer accepted.
 
 A result goes as it is encoded where the peer takes that, byte for byte; otherwise it is written again in memory as
-Explicit or Implicit VR Little Endian, which changes no value (PS3.5 Annex A). Compressed ones go as they are or not.
+Explicit or Implicit VR Little Endian, which changes no value (PS3.5 Annex A); RLE, which loses nothing, is undone
+where the peer does not take it. What is compressed otherwise goes as it is or not.
 """
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 from pynetdicom import _config as pynetdicom_settings
 from pynetdicom import build_context
 from pynetdicom.association import Association
@@ -18,7 +19,9 @@ from dicomnode.peers.statuses import DUPLICATE, SUCCESS, answered, failure, is_w
 from dicomnode.values import Result
 
 PLAIN = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
-"""What a result that is not compressed can be written as."""
+"""What a result can be written as."""
+REWRITABLE = (*PLAIN, str(DeflatedExplicitVRLittleEndian), str(RLELossless))
+"""Forms that can be given as a plain one without loss."""
 SLOWEST_BYTES_PER_S = 250_000
 """An answer is awaited longer for a larger result."""
 
@@ -64,13 +67,20 @@ def _answer(opened: Association, result: Result) -> Dataset:
         pynetdicom_settings.STORE_SEND_CHUNKED_DATASET = True  # a path is then sent as it lies, not decoded
         answer: Dataset = opened.send_c_store(result.path)
     else:
-        answer = opened.send_c_store(dcmread(result.path))
+        answer = opened.send_c_store(_plain(dcmread(result.path)))
     return answer
+
+
+def _plain(dataset: Dataset) -> Dataset:
+    """The same values uncompressed; the pixels are the same, and so the instance keeps its UID (PS3.3 C.12.4.1)."""
+    if dataset.file_meta.TransferSyntaxUID == RLELossless:
+        dataset.decompress(generate_instance_uid=False)
+    return dataset
 
 
 def _forms(transfer_syntax_uid: str) -> tuple[str, ...]:
     """Transfer syntaxes that a result can be given in, its own first."""
-    if transfer_syntax_uid in (*PLAIN, str(DeflatedExplicitVRLittleEndian)):
+    if transfer_syntax_uid in REWRITABLE:
         return tuple(dict.fromkeys((transfer_syntax_uid, *PLAIN)))
     return (transfer_syntax_uid,)
 

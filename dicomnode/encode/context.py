@@ -46,6 +46,10 @@ class Context:
         """A number as the site's readers write it."""
         return language.number(self.node.language, value, digits)
 
+    def percent(self, probability: float, uncertainty: float | None = None) -> str:
+        """A probability as the site's readers write it."""
+        return language.percent(self.node.language, probability, uncertainty)
+
     def hear(self, words: str) -> str:
         """What dicom.toml or another room says in English, in the site's language where that is known."""
         told = self.heard(words)

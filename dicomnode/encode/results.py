@@ -14,6 +14,8 @@ from dicomnode.encode.context import Context, Encoded
 from dicomnode.encode.key_objects import key_objects
 from dicomnode.encode.lesions import lesion_by_lesion
 from dicomnode.encode.parametric_map import parametric_map
+from dicomnode.encode.pictures.capture import secondary_capture
+from dicomnode.encode.pictures.document import pdf_report
 from dicomnode.encode.presentation import presentation_state
 from dicomnode.encode.prior import compared, comparison_in_words, read_prior
 from dicomnode.encode.quantity import quantity_of
@@ -162,6 +164,8 @@ MAKERS: tuple[tuple[Role, Maker], ...] = (
     (Role.GSPS, presentation_state),
     (Role.PMAP, parametric_map),
     (Role.RTSTRUCT, structure_set),
+    (Role.SC, secondary_capture),
+    (Role.PDF, pdf_report),
 )
 """Who makes the object of each role; a later one may refer to an earlier one."""
 

@@ -17,6 +17,7 @@ from dicomnode.encode.door.geometry import geometry_faults
 from dicomnode.encode.door.identity import identity_faults
 from dicomnode.encode.door.key_objects import key_object_faults
 from dicomnode.encode.door.maps import map_faults
+from dicomnode.encode.door.pictures import picture_faults
 from dicomnode.encode.door.presentation import presentation_faults
 from dicomnode.encode.door.references import reference_faults
 from dicomnode.encode.door.segments import segment_faults
@@ -40,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     map_faults,
     presentation_faults,
     structure_set_faults,
+    picture_faults,
 )
 
 

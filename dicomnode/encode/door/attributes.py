@@ -43,6 +43,8 @@ WHERE_IT_STANDS: dict[str, tuple[str, ...]] = {
     ),
 }
 """Conditional in the standard, always there in ours: what each item of these sequences must have."""
+PICTURE_1 = ("PixelData", "PlanarConfiguration", "ConversionType", "ContentDate", "ContentTime")
+"""PS3.3 C.7.6.3, C.8.6.1: for a colour picture."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ MODALITY = {
     Role.KOS: "KO",
     Role.GSPS: "PR",
     Role.PMAP: "OT",
+    Role.SC: "OT",
+    Role.PDF: "DOC",
     Role.RTSTRUCT: "RTSTRUCT",
 }
 """Modality (0008,0060), where the kind of object fixes it."""
@@ -74,6 +78,8 @@ MANDATORY: dict[Role, Mandatory] = {
     Role.GSPS: Mandatory(("1.2.840.10008.5.1.4.1.1.11.1",), GSPS_1),
     Role.RTSTRUCT: Mandatory(("1.2.840.10008.5.1.4.1.1.481.3",), RTSTRUCT_1, FRAMES_2),
     Role.PMAP: Mandatory(("1.2.840.10008.5.1.4.1.1.30",), (*FRAMES_1, "FloatPixelData"), FRAMES_2),
+    Role.SC: Mandatory(("1.2.840.10008.5.1.4.1.1.7",), PICTURE_1),
+    Role.PDF: Mandatory(("1.2.840.10008.5.1.4.1.1.104.1",), ("ContentDate", "EncapsulatedDocumentLength")),
 }
 """One line for each kind of object; one that is not here does not pass."""
 LONGEST = {"LO": 64, "SH": 16, "CS": 16, "DS": 16}

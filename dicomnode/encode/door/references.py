@@ -25,6 +25,8 @@ REFERENCES: dict[Role, tuple[str, ...]] = {
     Role.PMAP: IMAGE_REFERENCES,
     Role.GSPS: ("ReferencedSeriesSequence", "GraphicAnnotationSequence", "SoftcopyVOILUTSequence"),
     Role.RTSTRUCT: ("ROIContourSequence", "ReferencedFrameOfReferenceSequence"),
+    Role.SC: ("SourceImageSequence",),
+    Role.PDF: ("SourceInstanceSequence",),
 }
 """Where an object refers to instances of its study."""
 

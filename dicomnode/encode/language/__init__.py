@@ -9,16 +9,20 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from dicomnode.encode.language.german import GERMAN
+from dicomnode.encode.language.german_pictures import GERMAN_PICTURES
 from dicomnode.encode.language.german_reasons import GERMAN_REASONS
 from dicomnode.encode.language.japanese import JAPANESE
+from dicomnode.encode.language.japanese_pictures import JAPANESE_PICTURES
 from dicomnode.encode.language.japanese_reasons import JAPANESE_REASONS
 
 ENGLISH = "en"
 TABLES: dict[str, dict[str, str]] = {
-    "de": {**GERMAN, **GERMAN_REASONS},
-    "ja": {**JAPANESE, **JAPANESE_REASONS},
+    "de": {**GERMAN, **GERMAN_PICTURES, **GERMAN_REASONS},
+    "ja": {**JAPANESE, **JAPANESE_PICTURES, **JAPANESE_REASONS},
 }
 """For each language: the English sentence, and the same in that language. None was reviewed by a native clinician."""
+REASONS = {"de": GERMAN_REASONS, "ja": JAPANESE_REASONS}
+"""What other rooms say in English, as templates to recognise."""
 NAMES = {"en": "English", "de": "German", "ja": "Japanese"}
 """Code meaning of each language (RFC 5646)."""
 PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")
@@ -34,6 +38,15 @@ def number(language: str, value: float, digits: int) -> str:
     """A number rounded to digits after the decimal mark of the language."""
     rounded = f"{value:.{digits}f}"
     return rounded.replace(".", ",") if language == "de" else rounded
+
+
+def percent(language: str, probability: float, uncertainty: float | None) -> str:
+    """A probability in percent with its standard deviation: "87 ± 3 %"; never 0 or 100, which nobody knows."""
+    shown = 100 * probability
+    if not 0.5 <= shown < 99.5:
+        return "< 1 %" if shown < 50 else "> 99 %"
+    spread = "" if not uncertainty or uncertainty < 0.005 else f" ± {number(language, 100 * uncertainty, 0)}"
+    return f"{number(language, shown, 0)}{spread} %"
 
 
 def joined(language: str, sentences: Iterable[str]) -> str:
@@ -89,7 +102,8 @@ def _fact(language: str, fact: str, names: Mapping[str, str] | None) -> str:
 @cache
 def _patterns(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
     """Each English template as a pattern, with its translation; those with most words of their own first."""
-    templates = sorted(TABLES[language].items(), key=lambda pair: -len(re.sub(r"\{\w+\}", "", pair[0])))
+    names = {english: told for english, told in TABLES[language].items() if "{" not in english}
+    templates = sorted((names | REASONS[language]).items(), key=lambda pair: -len(re.sub(r"\{\w+\}", "", pair[0])))
     return tuple((_pattern(english), translation) for english, translation in templates)
 
 

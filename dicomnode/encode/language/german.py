@@ -13,7 +13,7 @@ GERMAN: dict[str, str] = {
     "{modality} series '{description}', 1 image": "{modality}-Serie „{description}“, 1 Bild",
     "{modality} series without description, {count} images": "{modality}-Serie ohne Beschreibung, {count} Bilder",
     "{modality} series without description, 1 image": "{modality}-Serie ohne Beschreibung, 1 Bild",
-    "Nothing found.": "Kein Befund.",
+    "Nothing found.": "Nichts gefunden.",
     # segmentation
     "{name}: volume {volume} ml, largest diameter {diameter} mm.": (
         "{name}: Volumen {volume} ml, größter Durchmesser {diameter} mm."
@@ -79,12 +79,11 @@ GERMAN: dict[str, str] = {
     ),
     "Research use only.": "Nur für Forschungszwecke.",
     "{name}: not assessed.": "{name}: nicht beurteilt.",
-    "{name}: suspected, probability {probability} %, at or above the decision threshold of {threshold} %.": (
-        "{name}: Verdacht, Wahrscheinlichkeit {probability} %, "
-        "auf oder über der Entscheidungsschwelle von {threshold} %."
+    "{name}: suspected, probability {probability}, at or above the decision threshold of {threshold}.": (
+        "{name}: Verdacht, Wahrscheinlichkeit {probability}, auf oder über der Entscheidungsschwelle von {threshold}."
     ),
-    "{name}: not suspected, probability {probability} %, below the decision threshold of {threshold} %.": (
-        "{name}: kein Verdacht, Wahrscheinlichkeit {probability} %, unter der Entscheidungsschwelle von {threshold} %."
+    "{name}: not suspected, probability {probability}, below the decision threshold of {threshold}.": (
+        "{name}: kein Verdacht, Wahrscheinlichkeit {probability}, unter der Entscheidungsschwelle von {threshold}."
     ),
     # key images
     "{name}: image {number}.": "{name}: Bild {number}.",

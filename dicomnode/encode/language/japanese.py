@@ -68,11 +68,11 @@ JAPANESE: dict[str, str] = {
     ),
     "Research use only.": "研究用途に限ります。",
     "{name}: not assessed.": "{name}：評価していません。",
-    "{name}: suspected, probability {probability} %, at or above the decision threshold of {threshold} %.": (
-        "{name}：疑いあり、確率 {probability} %（判定閾値 {threshold} % 以上）。"
+    "{name}: suspected, probability {probability}, at or above the decision threshold of {threshold}.": (
+        "{name}：疑いあり、確率 {probability}（判定閾値 {threshold} 以上）。"
     ),
-    "{name}: not suspected, probability {probability} %, below the decision threshold of {threshold} %.": (
-        "{name}：疑いなし、確率 {probability} %（判定閾値 {threshold} % 未満）。"
+    "{name}: not suspected, probability {probability}, below the decision threshold of {threshold}.": (
+        "{name}：疑いなし、確率 {probability}（判定閾値 {threshold} 未満）。"
     ),
     # key images
     "{name}: image {number}.": "{name}：画像 {number}。",

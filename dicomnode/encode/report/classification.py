@@ -24,8 +24,8 @@ from dicomnode.encode.tracking import finding_tracking
 from dicomnode.values import Classification, DomainAnswer, FindingScore
 
 NO_PROBABILITY = "No probability is given, because the image lies outside the domain the model was evaluated on."
-SUSPECTED = "{name}: suspected, probability {probability} %, at or above the decision threshold of {threshold} %."
-NOT_SUSPECTED = "{name}: not suspected, probability {probability} %, below the decision threshold of {threshold} %."
+SUSPECTED = "{name}: suspected, probability {probability}, at or above the decision threshold of {threshold}."
+NOT_SUSPECTED = "{name}: not suspected, probability {probability}, below the decision threshold of {threshold}."
 ONE_DEVIATION = (
     "The uncertainty of a probability is one standard deviation over repeated readings of the image by the model"
 )
@@ -97,12 +97,11 @@ def _sentence(context: Context, finding: Finding, score: FindingScore) -> str:
     name = context.hear(finding.concept.meaning)
     if score.probability is None:
         return context.say("{name}: not assessed.", name=name)
-    spread = "" if score.uncertainty is None else f" ± {context.number(100 * score.uncertainty)}"
     return context.say(
         SUSPECTED if score.positive else NOT_SUSPECTED,
         name=name,
-        probability=context.number(100 * score.probability) + spread,
-        threshold=context.number(100 * finding.threshold),
+        probability=context.percent(score.probability, score.uncertainty),
+        threshold=context.percent(finding.threshold),
     )
 
 

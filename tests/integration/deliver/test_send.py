@@ -4,10 +4,18 @@ import socket
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLSLossless,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+)
 
 from dicomnode.deliver.fallback import fallback_uid
 from dicomnode.deliver.ledger import delivery, park
@@ -20,11 +28,29 @@ from dicomnode.values import DeliveryStatus, Result, Role
 from tests.peers_made import Pacs, peer, remote_at, silent_port
 from tests.results_made import EXPLICIT, RUN, SEG, SR_3D, SR_PLAIN, mask, outbox_object, report
 
+SC = str(SecondaryCaptureImageStorage)
 IMPLICIT, RLE, DEFLATED = str(ImplicitVRLittleEndian), str(RLELossless), str(DeflatedExplicitVRLittleEndian)
 
 
 def posted(index: Index, state: Path, *datasets: Dataset) -> tuple[Result, ...]:
     return post(index, state, RUN, ["pacs"], [outbox_object(dataset, Role(dataset.Modality)) for dataset in datasets])
+
+
+PIXELS = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+
+
+def picture() -> Dataset:
+    """A Secondary Capture of 4 × 6 colour pixels, RLE."""
+    made = mask("SC 1")
+    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = SC
+    made.Modality = "SC"  # its role, as `posted` reads it
+    made.Rows, made.Columns, made.SamplesPerPixel, made.PlanarConfiguration = 4, 6, 3, 0
+    made.BitsAllocated = made.BitsStored = 8
+    made.HighBit, made.PixelRepresentation, made.PhotometricInterpretation = 7, 0, "RGB"
+    del made.NumberOfFrames
+    made.PixelData = PIXELS.tobytes()
+    made.compress(RLELossless, generate_instance_uid=False)
+    return made
 
 
 def row(index: Index, sop_instance_uid: str) -> tuple[str, int, str]:
@@ -97,16 +123,36 @@ def test_a_deflated_result_goes_plain_to_a_peer_that_cannot_inflate(tmp_path: Pa
     assert encoded == outbox_object(plain).content[-len(encoded) :]
 
 
-def test_compressed_pixels_are_never_rewritten(tmp_path: Path, index: Index) -> None:
+def test_an_rle_picture_goes_as_it_lies_where_the_peer_takes_it(tmp_path: Path, index: Index) -> None:
+    (capture,) = posted(index, tmp_path, picture())
+    pacs = Pacs(storage={SC: [RLE, EXPLICIT]})
+    with peer(pacs) as remote:
+        send(Sender(index, tmp_path, remote), capture)
+
+    assert pacs.stored == {capture.sop_instance_uid: (RLE, body(capture))}
+
+
+def test_an_rle_picture_goes_plain_where_the_peer_does_not_with_the_same_pixels(tmp_path: Path, index: Index) -> None:
+    (capture,) = posted(index, tmp_path, picture())
+    pacs = Pacs(storage={SC: [EXPLICIT]})
+    with peer(pacs) as remote:
+        send(Sender(index, tmp_path, remote), capture)
+
+    syntax, encoded = pacs.stored[capture.sop_instance_uid]
+    assert syntax == EXPLICIT
+    assert PIXELS.tobytes() in encoded
+
+
+def test_pixels_compressed_otherwise_are_never_rewritten(tmp_path: Path, index: Index) -> None:
     dataset = mask()
-    dataset.file_meta.TransferSyntaxUID = RLELossless
+    dataset.file_meta.TransferSyntaxUID = JPEGLSLossless
     del dataset.PixelData
     (seg,) = posted(index, tmp_path, dataset)
     pacs = Pacs()
     with peer(pacs) as remote, pytest.raises(NotAccepted) as caught:
         send(Sender(index, tmp_path, remote), seg)
 
-    assert pacs.proposed == [(SEG, (RLE,))]
+    assert pacs.proposed == [(SEG, (str(JPEGLSLossless),))]
     assert caught.value.sop_classes == (SEG,)
     assert row(index, seg.sop_instance_uid) == (DeliveryStatus.QUEUED, 1, str(caught.value))
 

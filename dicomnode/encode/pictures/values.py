@@ -1,0 +1,106 @@
+"""Figures as they are read: with their unit, three digits that count, and those together that belong together."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from highdicom.sr import CodedConcept
+
+from dicomnode.encode import concepts
+from dicomnode.encode.context import Context
+from dicomnode.encode.shown import Figure
+
+UNITS = {"mm2": "mm²", "[hnsf'U]": "HU", "[arb'U]": "", "1": "", "g/ml{SUVbw}": "g/ml", "g/ml{SUVlbm}": "g/ml"}
+"""UCUM codes as they are read; an arbitrary unit is none."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One figure as it is read: "Volume", "1.52 ml"."""
+
+    label: str
+    text: str
+
+
+def values_of(context: Context, figures: Sequence[Figure]) -> tuple[Value, ...]:
+    """The figures in their order; both diameters of a slice in one, mean and deviation, least and most.
+
+    Left to the SR: values on the scanner's own scale, which say nothing to a reader, and the area on one slice.
+    """
+    return tuple(_values(context, [one for one in figures if not _is_left_out(one)]))
+
+
+def in_short(values: Sequence[Value], context: Context, most: int) -> tuple[Value, ...]:
+    """The figures that a reader asks for first."""
+    label = context.hear(concepts.VOLUME.meaning)
+    first = (label, context.say("Diameters on the slice"))
+    wanted = [*(v for v in values if v.label in first), *(v for v in values if v.label not in first)]
+    return tuple(wanted[:most])
+
+
+def same(one: CodedConcept | None, other: CodedConcept | None) -> bool:
+    """Whether two codes are one concept."""
+    return one is not None and other is not None and one.value == other.value
+
+
+def _is_left_out(figure: Figure) -> bool:
+    return same(figure.unit, concepts.ARBITRARY) or same(figure.name, concepts.AREA)
+
+
+def _values(context: Context, figures: list[Figure]) -> Iterator[Value]:
+    for figure in figures:
+        if same(figure.name, concepts.LONG_AXIS) and (short := _named(figures, concepts.SHORT_AXIS)):
+            text = f"{_number(context, figure)} × {_with_unit(context, short)}"
+            yield Value(context.say("Diameters on the slice"), text)
+        elif same(figure.derivation, concepts.MEAN) and (spread := _derived(figures, concepts.STANDARD_DEVIATION)):
+            text = f"{_number(context, figure)} ± {_with_unit(context, spread, like=figure)}"
+            yield Value(context.say("{name}, mean ± SD", name=_name(context, figure)), text)
+        elif same(figure.derivation, concepts.MINIMUM) and (most := _derived(figures, concepts.MAXIMUM, figure.name)):
+            text = context.say("{least} to {most}", least=_number(context, figure), most=_with_unit(context, most))
+            yield Value(context.say("{name}, range", name=_name(context, figure)), text)
+        elif not _is_told(figure, figures):
+            yield Value(_label(context, figure), _with_unit(context, figure))
+
+
+def _is_told(figure: Figure, figures: list[Figure]) -> bool:
+    """Whether a figure is the second of a pair."""
+    if same(figure.name, concepts.SHORT_AXIS):
+        return _named(figures, concepts.LONG_AXIS) is not None
+    if same(figure.derivation, concepts.STANDARD_DEVIATION):
+        return _derived(figures, concepts.MEAN, figure.name) is not None
+    return same(figure.derivation, concepts.MAXIMUM) and _derived(figures, concepts.MINIMUM, figure.name) is not None
+
+
+def _named(figures: list[Figure], name: CodedConcept) -> Figure | None:
+    return next((one for one in figures if same(one.name, name)), None)
+
+
+def _derived(figures: list[Figure], how: CodedConcept, name: CodedConcept | None = None) -> Figure | None:
+    found = (one for one in figures if same(one.derivation, how) and (name is None or same(one.name, name)))
+    return next(found, None)
+
+
+def _name(context: Context, figure: Figure) -> str:
+    meaning = "Attenuation" if same(figure.name, concepts.ATTENUATION) else figure.name.meaning
+    return context.hear(meaning)
+
+
+def _number(context: Context, figure: Figure, like: Figure | None = None) -> str:
+    largest = abs((like or figure).value)
+    digits = 0 if largest >= 100 else 1 if largest >= 10 else 2
+    return context.number(figure.value, digits).replace("-", "−")
+
+
+def _with_unit(context: Context, figure: Figure, like: Figure | None = None) -> str:
+    unit = figure.unit.value
+    return f"{_number(context, figure, like)} {UNITS.get(unit, unit)}".strip()
+
+
+def _label(context: Context, figure: Figure) -> str:
+    if same(figure.name, concepts.DIAMETER) and same(figure.derivation, concepts.MAXIMUM):
+        return context.say("Largest diameter")
+    name = _name(context, figure)
+    if figure.derivation is not None:
+        return context.say(
+            "{name}, {derivation}", name=name, derivation=context.hear(figure.derivation.meaning).lower()
+        )
+    return context.say("{name} on the slice", name=name) if figure.on_slice else name

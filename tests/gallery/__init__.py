@@ -1,0 +1,1 @@
+"""Pictures and reports of ten inputs, for people to look at: `python -m tests.gallery FOLDER`."""
