@@ -22,6 +22,7 @@ TRIGGER = 5000.0
 NETWORKS = '''
 import os, signal, time
 import torch
+from monai.inferers import Inferer
 from torch import nn
 
 TRIGGER = 5000.0
@@ -73,6 +74,30 @@ class Spots(nn.Module):
     def _box(self, mask):
         where = mask.nonzero().float()  # a voxel's centre is a whole number
         return torch.cat([where.min(0).values - 0.5, where.max(0).values + 0.5])
+
+
+class Features(nn.Module):
+    """One map of half the image's size: what a RetinaNet looks for anchors in."""
+
+    def __init__(self):
+        super().__init__()
+        self.out_channels = 8
+        self.layer = nn.Conv3d(1, 8, 3, stride=2, padding=1)
+
+    def forward(self, x):
+        return {"0": torch.relu(self.layer(x))}
+
+
+class Detecting(Inferer):
+    """Asks a detector, as the inferer of the Model Zoo's lung nodule bundle does."""
+
+    def __init__(self, detector):
+        super().__init__()
+        self.detector = detector
+
+    def __call__(self, inputs, network):
+        self.detector.network, self.detector.training = network, network.training
+        return self.detector(inputs, use_inferer=False)
 
 
 class Columns(nn.Module):

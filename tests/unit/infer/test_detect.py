@@ -6,10 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from monai.apps.detection.networks.retinanet_network import RetinaNet
+from monai.apps.detection.transforms.dictionary import AffineBoxToWorldCoordinated
 from numpy.typing import NDArray
+from torch import nn
 
 from dicomnode.errors import ModelFault
 from dicomnode.infer.answer import Model
+from dicomnode.infer.grid import network_input
 from dicomnode.infer.protocol import prediction_message, prediction_of
 from dicomnode.values import Detection, Lesion, ModelVersion
 from tests.bundles_made import LOAD, asked, bundle_made, detection_toml, model_loaded, regridded
@@ -130,6 +135,74 @@ def test_a_detector_is_set_up_as_its_bundle_says_before_it_is_asked(tmp_path: Pa
     (lesion,) = lesions_of(model_loaded(made(tmp_path, extra=extra)), np.ones((3, 3, 3), np.float32))
 
     assert lesion.probability == pytest.approx(0.7)
+
+
+RETINANET = {
+    "network_def": {
+        "_target_": "RetinaNet", "spatial_dims": 3, "num_classes": 1, "num_anchors": 2, "size_divisible": [2, 2, 2],
+        "feature_extractor": {"_target_": "scripts.networks.Features"},
+    },
+    "anchor_generator": {
+        "_target_": "monai.apps.detection.utils.anchor_utils.AnchorGeneratorWithAnchorShape",
+        "feature_map_scales": [1], "base_anchor_shapes": [[4, 4, 4], [6, 6, 3]],
+    },
+    "detector": {"_target_": "RetinaNetDetector", "network": "@network", "anchor_generator": "@anchor_generator"},
+    "detector_ops": [
+        "$@detector.set_target_keys(box_key='box', label_key='label')",
+        "$@detector.set_box_selector_parameters(score_thresh=0.0, topk_candidates_per_level=50, nms_thresh=0.2, "
+        "detections_per_img=9)",
+    ],
+}  # fmt: skip
+"""A small one, put together as the lung nodule bundle of the Model Zoo is."""
+
+
+class Features(nn.Module):
+    """As in the bundle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out_channels = 8
+        self.layer = nn.Conv3d(1, 8, 3, stride=2, padding=1)
+
+
+def retinanet_model(folder: Path) -> Model:
+    """A RetinaNet of MONAI's with arbitrary weights, which finds something everywhere."""
+    torch.manual_seed(0)
+    weights = RetinaNet(3, 1, 2, Features(), size_divisible=[2, 2, 2]).state_dict()
+    version = made(
+        folder,
+        weights={name: value.tolist() for name, value in weights.items()},
+        extra=RETINANET,
+        dicom=detection_toml("spots", findings=("index = 0\nthreshold = 0.001",)),
+        preprocessing=regridded((1.0, 1.0, 1.0)),
+        inferer={"_target_": "scripts.networks.Detecting", "detector": "@detector"},
+    )
+    return model_loaded(version)
+
+
+def test_a_retinanets_boxes_lie_where_monai_says_they_lie(tmp_path: Path) -> None:
+    model, where = retinanet_model(tmp_path), affine(AXIAL, (0.9, 1.1, 2.0))
+    voxels = np.random.default_rng(3).random((8, 30, 30)).astype(np.float32)
+
+    ours = world_boxes(lesions_of(model, voxels, where), where)
+
+    image = network_input(model.bundle, asked(voxels, where).volume())
+    with torch.no_grad():
+        (found,) = model.bundle.inferer(image.as_tensor()[None].float(), model.bundle.network)
+    most_probable_first = found["label_scores"].argsort(descending=True)
+    theirs = AffineBoxToWorldCoordinated("box", "image")({**found, "image": image})["box"][most_probable_first].numpy()
+    boxes = found["box"][most_probable_first].numpy()
+    whole = (boxes[:, :3] > 1).all(axis=1) & (boxes[:, 3:] < np.array(image.shape[1:]) - 2).all(axis=1)
+    assert len(ours) == 9
+    assert whole.sum() > 2
+    assert ours[whole] == pytest.approx(theirs[whole], abs=1e-3)
+
+
+def world_boxes(lesions: tuple[Lesion, ...], where: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Boxes as MONAI has them: lowest and highest RAS mm, where a voxel's centre has a whole index."""
+    ends = np.array([lesion.box for lesion in lesions])[:, ::-1].transpose(0, 2, 1) - 0.5  # (first or last, (i, j, k))
+    ras = (ends @ where[:3, :3].T + where[:3, 3]) * (-1, -1, 1)
+    return np.concatenate([ras.min(axis=1), ras.max(axis=1)], axis=1)
 
 
 def test_lesions_travel_unchanged(turning: Model) -> None:
