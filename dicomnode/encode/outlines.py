@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from dicomnode.encode.contours import Box
 from dicomnode.encode.shown import Shown
 from dicomnode.encode.told import Told
-from dicomnode.values import Segmentation
+from dicomnode.values import Segmentation, Volume
 
 Points = NDArray[np.float64]
 """(n, 2) image coordinates (column, row); the first point again at the end; (0, 0) is the outer corner of the first
@@ -34,16 +34,18 @@ def outlined(told: Told) -> list[tuple[Shown, tuple[Outline, ...]]]:
     """The findings, each with every part of it on every slice by the label map; else with its key outline, if any."""
     answer = told.prediction.answer if told.prediction else None
     if not isinstance(answer, Segmentation):
-        return [(one, _key_outline(one)) for one in told.shown]
+        return [(one, _key_outline(one, told.volume)) for one in told.shown]
     boxes = dict(enumerate(find_objects(answer.labels), 1))
-    return [
-        (one, tuple(outlines(answer.labels, one.label, boxes.get(one.label))) if one.label else _key_outline(one))
-        for one in told.shown
-    ]
+    labels = [(one, one.label or 0) for one in told.shown]
+    return [(one, tuple(outlines(answer.labels, label, boxes.get(label)))) for one, label in labels]
 
 
-def _key_outline(one: Shown) -> tuple[Outline, ...]:
-    return () if one.key is None else (Outline(one.key.slice, one.key.points),)
+def _key_outline(one: Shown, volume: Volume | None) -> tuple[Outline, ...]:
+    """The key outline, cut off at the image's edge, which the box of a detection may pass."""
+    if one.key is None or volume is None:
+        return ()
+    _, rows, columns = volume.voxels.shape
+    return (Outline(one.key.slice, np.clip(one.key.points, 0, (columns, rows))),)
 
 
 def outlines(labels: NDArray[np.uint8], label: int, box: Box | None) -> Iterator[Outline]:

@@ -176,5 +176,19 @@ def _settle(dataset: Dataset, context: Context, volume: Volume) -> None:
     anatomy.AnatomicRegionSequence = Items([concepts.coded(context.rules.model.site)])
     anatomy.FrameLaterality = "U"  # unknown; dcmqi cannot read a map without this group
     shared.FrameAnatomySequence = Items([anatomy])
+    _order_frames(dataset)
     settle_dimensions(dataset, context, Role.PMAP)
     settle(dataset, context)
+
+
+def _order_frames(dataset: Dataset) -> None:
+    """Put the frames in order along the normal; dcmqi stacks them so, whatever position they state."""
+    direction = np.array(dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0].ImageOrientationPatient)
+    frames = list(dataset.PerFrameFunctionalGroupsSequence)
+    places = np.array([frame.PlanePositionSequence[0].ImagePositionPatient for frame in frames], float)
+    order = np.argsort(places @ np.cross(direction[:3], direction[3:]).astype(float), kind="stable")
+    values = np.frombuffer(dataset.FloatPixelData, "<f4").reshape(len(frames), -1)
+    dataset.FloatPixelData = values[order].tobytes()
+    for number, at in enumerate(order, 1):
+        frames[at].FrameContentSequence[0].DimensionIndexValues = [number]
+    dataset.PerFrameFunctionalGroupsSequence = Items([frames[at] for at in order])

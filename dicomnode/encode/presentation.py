@@ -176,6 +176,7 @@ def _texts(drawn: Drawn, n: int) -> list[TextObject]:
         left, top, right, bottom = CORNER
         box = (left, top + n * LINE, right, bottom + n * LINE)
         return [TextObject(words, DISPLAY, bounding_box=box, text_justification="LEFT", **track)]
-    highest = one.key.points[int(np.argmin(one.key.points[:, 1]))]
+    points = next(outline.outer for outline in drawn.outlines if outline.slice == one.key.slice)
+    highest = points[int(np.argmin(points[:, 1]))]
     anchor = (float(highest[0]), float(highest[1]))
     return [TextObject(words, PIXEL, anchor_point=anchor, anchor_point_visible=False, **track)]

@@ -6,7 +6,7 @@ import numpy as np
 from pydicom import Dataset
 
 from dicomnode.encode.door.expected import Expected
-from dicomnode.encode.door.geometry import frame_faults, source_of
+from dicomnode.encode.door.geometry import figures, frame_faults, source_of
 from dicomnode.encode.door.told_items import unit_of
 from dicomnode.values import Role
 
@@ -24,6 +24,7 @@ def map_faults(expected: Expected) -> Iterator[str]:
         return
     for number, frame in enumerate(frames, 1):
         yield from (f"PMAP: frame {number}: {fault}" for fault in _placed_faults(dataset, frame, expected))
+    yield from _order_faults(dataset)
     yield from _meaning_faults(dataset)
     yield from _value_faults(dataset, len(frames))
 
@@ -41,6 +42,19 @@ def _placed_faults(dataset: Dataset, frame: Dataset, expected: Expected) -> Iter
         yield "a projection's map must have a frame of reference of its own"
     else:
         yield from (fault for fault in faults if OWN_FRAME_OF_REFERENCE not in fault)
+
+
+def _order_faults(dataset: Dataset) -> Iterator[str]:
+    """Frames lie one after the other along the normal: readers were seen to stack them as they come."""
+    places = [
+        figures(dataset, frame, "PlanePositionSequence", "ImagePositionPatient")
+        for frame in dataset.PerFrameFunctionalGroupsSequence
+    ]
+    direction = figures(dataset, Dataset(), "PlaneOrientationSequence", "ImageOrientationPatient")
+    if direction.size != 6 or any(place.size != 3 for place in places):
+        yield "PMAP: a frame lies nowhere"
+    elif (np.diff(np.array(places) @ np.cross(direction[:3], direction[3:])) <= 0).any():
+        yield "PMAP: its frames do not follow one another along their normal"
 
 
 def _meaning_faults(dataset: Dataset) -> Iterator[str]:

@@ -46,6 +46,10 @@ MAP_FAULTS: dict[str, Change] = {
     "pixels cut off": (lambda d: setattr(d, "FloatPixelData", d.FloatPixelData[:-4]), "length of its frames"),
     "no number": (lambda d: put(d, np.nan), "outside 0..1"),
     "more than certain": (lambda d: put(d, 1.5), "outside 0..1"),
+    "frames the wrong way round": (
+        lambda d: d.PerFrameFunctionalGroupsSequence.reverse(),
+        "do not follow one another",
+    ),
     "shifted": (shift, "position"),
     "turned": (
         lambda d: setattr(shared(d).PlaneOrientationSequence[0], "ImageOrientationPatient", [1, 0, 0, 0, 1, 0]),
