@@ -23,7 +23,9 @@ from dicomnode.errors import SeriesRefused
 from dicomnode.values import Prediction, Role, Segmentation, Volume
 
 LEAST = 0.01
-"""Slices at both ends whose values all lie below this are left out."""
+"""Slices at both ends of a large map whose values all lie below this are left out."""
+WHOLE_BYTES = 64 << 20
+"""A map of at most this size has a frame for every slice: OHIF draws only such a map."""
 AXES = {
     "L": (1.0, 0.0, 0.0),
     "R": (-1.0, 0.0, 0.0),
@@ -58,7 +60,7 @@ def parametric_map(told: Told) -> Dataset | None:
     Source: PS3.3 A.75, C.8.32.
     """
     found = map_of(told)
-    slices = slices_with(found.values) if found else range(0)
+    slices = slices_shown(found.values) if found else range(0)
     if found is None or told.volume is None or not slices or not is_placed(told.context, told.volume):
         return None
     context, volume = told.context, told.volume
@@ -104,10 +106,14 @@ def directions(projection: Dataset) -> list[float]:
     return [*found[0], *found[1]]
 
 
-def slices_with(values: NDArray[np.floating[Any]]) -> range:
-    """From the first to the last slice with a value of at least LEAST."""
+def slices_shown(values: NDArray[np.floating[Any]], *, whole_bytes: int = WHOLE_BYTES) -> range:
+    """Every slice; of a map beyond that size those from the first to the last with a value of at least LEAST."""
     filled = np.flatnonzero(values.max(axis=(1, 2)) >= LEAST)
-    return range(int(filled[0]), int(filled[-1]) + 1) if filled.size else range(0)
+    if not filled.size:
+        return range(0)
+    if values.size * np.dtype(np.float32).itemsize <= whole_bytes:
+        return range(len(values))
+    return range(int(filled[0]), int(filled[-1]) + 1)
 
 
 def _probability(answer: Segmentation, told: Told) -> Map | None:
@@ -182,7 +188,7 @@ def _settle(dataset: Dataset, context: Context, volume: Volume) -> None:
 
 
 def _order_frames(dataset: Dataset) -> None:
-    """Put the frames in order along the normal; dcmqi stacks them so, whatever position they state."""
+    """Put the frames in order along the normal; dcmqi and OHIF stack them so, whatever position they state."""
     direction = np.array(dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0].ImageOrientationPatient)
     frames = list(dataset.PerFrameFunctionalGroupsSequence)
     places = np.array([frame.PlanePositionSequence[0].ImagePositionPatient for frame in frames], float)

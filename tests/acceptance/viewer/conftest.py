@@ -4,13 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from dicomnode.config.profiles import PROFILES
+from dicomnode.config.profiles import OBJECTS, PROFILES
+from dicomnode.values import Role
 from tests.acceptance.viewer.bench import Desk, desk
 from tests.acceptance.viewer.phantoms_made import Shown, classified_study, segmented_study
 from tests.phantom import OBLIQUE
 
 FLIPPED = (-1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 """Rows run to the patient's right: the stack's normal points to the feet."""
+
+DRAWN = (Role.SEG, Role.SR, Role.PMAP)
+EVERYTHING = tuple(role for role in OBJECTS if role is not Role.SR_OHIF)
 
 
 @pytest.fixture(scope="package")
@@ -24,10 +28,11 @@ def studies(reading: Desk, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     """Every phantom with its results, in the PACS."""
     folder = tmp_path_factory.mktemp("phantoms")
     made = {
-        "axial": segmented_study(folder, "axial"),
-        "oblique": segmented_study(folder, "oblique", OBLIQUE),
-        "reversed": segmented_study(folder, "reversed", backwards=True),
-        "flipped": segmented_study(folder, "flipped", FLIPPED),
+        "axial": segmented_study(folder, "axial", objects=DRAWN),
+        "oblique": segmented_study(folder, "oblique", OBLIQUE, objects=DRAWN),
+        "reversed": segmented_study(folder, "reversed", backwards=True, objects=DRAWN),
+        "flipped": segmented_study(folder, "flipped", FLIPPED, objects=DRAWN),
+        "everything": segmented_study(folder, "everything", objects=EVERYTHING),
         "editable": segmented_study(folder, "editable", objects=PROFILES["ohif"]),
         "corrected": segmented_study(folder, "corrected", objects=PROFILES["ohif"]),
         "radiograph": classified_study(folder, "radiograph"),

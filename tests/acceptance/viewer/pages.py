@@ -13,6 +13,8 @@ from tests.acceptance.viewer.bench import PATIENCE_MS, Desk
 from tests.acceptance.viewer.pixels import Box, Picture
 
 POLL_S = 0.3
+IMAGES = 20
+"""More than any of the phantoms has."""
 LAYER = "svg.svg-layer"
 DRAWN = """() => [...document.querySelectorAll('canvas.cornerstone-canvas')].some(canvas => {
     const copy = document.createElement('canvas'); copy.width = copy.height = 64;
@@ -103,6 +105,12 @@ class Viewport:
         found = re.search(r"I:\s*(\d+)", text)
         return int(found.group(1)) if found else 0
 
+    def window(self) -> tuple[int, int]:
+        """Window width and level."""
+        text = self.page.locator("[data-cy=viewport-overlay-bottom-left]").inner_text()
+        width, level = re.findall(r"-?\d+", text)[:2] or (0, 0)
+        return int(width), int(level)
+
     def labels(self) -> str:
         """What is written beside the drawn contours."""
         return "\n".join(self.page.evaluate(LABELS))
@@ -114,6 +122,17 @@ class Viewport:
     def next_finding(self) -> None:
         """Press the arrow that goes on to the next finding."""
         self.page.locator("[data-cy=viewport-action-arrows-right]").click()
+
+    def scroll_until(self, condition: Callable[[Picture], bool]) -> None:
+        """Turn the wheel, image after image, until the picture is as wanted."""
+        place = self.page.locator(LAYER).first.bounding_box()
+        assert place is not None, "there is no viewport"
+        self.page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+        for _ in range(IMAGES):
+            if condition(self.picture()):
+                return
+            self.page.mouse.wheel(0, 100)
+        raise AssertionError("no image is as wanted")
 
     def pull_out(self, outline: Box, *, by_px: float) -> None:
         """Draw the right side of an outline further out, between a third and two thirds of its height."""

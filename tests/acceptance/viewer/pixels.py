@@ -11,6 +11,7 @@ Picture = NDArray[np.int16]
 BRIGHT = 110
 """Half-way from the phantom's grey to its blocks, on the screen."""
 HUE = 60
+LETTER = 30
 FRAME = 12
 """Pixels at each edge where the active viewport's own frame is drawn."""
 
@@ -41,6 +42,12 @@ class Box:
 def bright_box(picture: Picture) -> Box:
     """The image's bright block, under an overlay too: no channel is darker than grey."""
     return box_of(largest(picture.min(axis=2) > BRIGHT))
+
+
+def is_block(picture: Picture) -> bool:
+    """Whether a bright block is on the screen; letters and arrows are smaller."""
+    mask = picture.min(axis=2) > BRIGHT
+    return bool(mask.any()) and min(box_of(largest(mask)).size) > LETTER
 
 
 def coloured_box(picture: Picture) -> Box:

@@ -1,0 +1,70 @@
+"""What OHIF makes of the objects beside SEG and SR: drawn where the finding is, or at least listed without a fault."""
+
+import pytest
+
+from dicomnode.config.profiles import OBJECTS
+from tests.acceptance.viewer.bench import Desk
+from tests.acceptance.viewer.pages import StudyPage, until
+from tests.acceptance.viewer.phantoms_made import BACK, FRONT, Block, Shown
+from tests.acceptance.viewer.pixels import Box, bright_box, coloured_box, is_block
+
+pytestmark = [pytest.mark.viewer, pytest.mark.peers("Orthanc", "chromium", "cc"), pytest.mark.timeout(600)]
+LISTED = {"KOS": "KO", "GSPS": "PR", "RTSTRUCT": "RTSTRUCT", "PMAP": "PMAP", "SEG": "SEG", "SR": "SR", "SC": "SC"}
+"""How the study browser names the series of each kind of object."""
+A_VOXEL = 1.0
+"""The colours fade out over the next voxel, where OHIF interpolates."""
+
+
+def is_like(box: Box, block: Block) -> bool:
+    """Whether a box on the screen has the proportions of a block."""
+    (top, bottom), (left, right) = block.rows, block.columns
+    width, height = box.size
+    return abs(width / height - (right - left + 1) / (bottom - top + 1)) < 0.15
+
+
+@pytest.mark.parametrize("name", ["axial", "oblique", "reversed", "flipped"])
+def test_a_parametric_map_lies_over_the_block_on_its_own_slice(
+    reading: Desk, studies: dict[str, Shown], name: str
+) -> None:
+    page = StudyPage(reading, studies[name].subject.study_uid)
+    page.show("PMAP")
+    until(lambda: page.viewport.window() == (100, 50), "the map's own window")
+    page.viewport.scroll_until(is_block)
+    picture = page.viewport.picture()
+    reading.picture(f"pmap {name}")
+    seen, drawn = bright_box(picture), coloured_box(picture)
+
+    (block,) = [block for block in (FRONT, BACK) if is_like(seen, block)]
+    (top, bottom), _ = block.rows, block.columns
+    assert drawn.off(seen) < A_VOXEL * seen.size[1] / (bottom - top + 1)
+    assert reading.faults == []
+
+
+def test_every_kind_of_object_is_listed_and_none_is_a_fault(reading: Desk, studies: dict[str, Shown]) -> None:
+    study = studies["everything"]
+    page = StudyPage(reading, study.subject.study_uid)
+    listed = page.series()
+    reading.picture("every kind of object")
+
+    made = {one.role for one in study.results}
+    assert {"SEG", "SR", "KOS", "GSPS", "PMAP", "RTSTRUCT"} <= made
+    assert {LISTED[role] for role in made if role in LISTED} <= {series.split()[0] for series in listed}
+    assert made <= set(OBJECTS)
+    assert reading.faults == []
+
+
+def test_a_structure_set_is_drawn_around_the_block(reading: Desk, studies: dict[str, Shown]) -> None:
+    page = StudyPage(reading, studies["everything"].subject.study_uid)
+    page.show("RTSTRUCT")
+    rows = page.panel("panelSegmentation")
+    rows.first.wait_for()
+
+    names = [" ".join(text.split()) for text in rows.all_inner_texts()]
+    assert names == ["1 Anterior hippocampus", "2 Posterior hippocampus"]
+    page.choose(rows.first)
+    until(lambda: page.viewport.instance() == FRONT.slice + 1, "the structure's slice")
+    picture = page.viewport.picture()
+    reading.picture("rtstruct")
+    seen, drawn = bright_box(picture), coloured_box(picture)
+    (top, bottom), _ = FRONT.rows, FRONT.columns
+    assert drawn.off(seen) < A_VOXEL / 2 * seen.size[1] / (bottom - top + 1)
