@@ -20,6 +20,7 @@ from dicomnode.encode.door.items import children, groups
 from dicomnode.encode.results import encode_results
 from dicomnode.values import Prediction, Role, Segmentation
 from dicomnode.volume.build import build_volume
+from tests.acceptance.viewer.pixels import Box
 from tests.phantom import AXIAL, Subject, dx_image, encoded, mr_series
 from tests.unit.encode.examples import FINDINGS, INSIDE, MADE_AT, SEGMENTS, classified, flat, node_of, run_of, stored
 
@@ -36,10 +37,29 @@ class Block:
     rows: tuple[int, int]
     columns: tuple[int, int]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows."""
+        return self.columns[1] - self.columns[0] + 1, self.rows[1] - self.rows[0] + 1
+
 
 FRONT = Block(6, (8, 12), (34, 41))
 BACK = Block(2, (25, 31), (12, 15))
 """Neither lies where a mirrored or transposed stack would show the other."""
+
+
+def voxel_px(found: Box, block: Block) -> float:
+    """Size of one voxel on the screen, from the block's own size there."""
+    width, height = found.size
+    columns, rows = block.size
+    return (width / columns + height / rows) / 2
+
+
+def is_like(found: Box, block: Block) -> bool:
+    """Whether something on the screen has the proportions of a block."""
+    width, height = found.size
+    columns, rows = block.size
+    return abs(width / height - columns / rows) < 0.15
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import pytest
 
 from tests.acceptance.viewer.bench import Desk
 from tests.acceptance.viewer.pages import StudyList, StudyPage, until
-from tests.acceptance.viewer.phantoms_made import BACK, FRONT, Block, Shown
-from tests.acceptance.viewer.pixels import Box, bright_box, colour_of, coloured_box
+from tests.acceptance.viewer.phantoms_made import BACK, FRONT, Block, Shown, voxel_px
+from tests.acceptance.viewer.pixels import bright_box, colour_of, coloured_box
 
 pytestmark = [pytest.mark.viewer, pytest.mark.peers("Orthanc", "chromium", "cc"), pytest.mark.timeout(600)]
 STACKS = ("axial", "oblique", "reversed", "flipped")
@@ -17,13 +17,6 @@ RED, GREEN = (234, 103, 95), (44, 165, 89)
 def instance_of(study: Shown, block: Block) -> int:
     """Instance Number of the image that a block lies in; images are listed in order of position."""
     return int(study.images[block.slice].InstanceNumber)
-
-
-def voxel_px(found: Box, block: Block) -> float:
-    """Size of one voxel on the screen, from the block's own size there."""
-    (top, bottom), (left, right) = block.rows, block.columns
-    width, height = found.size
-    return (width / (right - left + 1) + height / (bottom - top + 1)) / 2
 
 
 def test_the_study_list_shows_patient_accession_and_the_kinds_of_result(

@@ -32,8 +32,8 @@ def saved_beside(desk: Desk, ours: Dataset) -> list[tuple[Dataset, bytes]]:
 
 def block_mm2(block: Block) -> float:
     """Area of a block of pixels of 2 × 2 mm."""
-    (top, bottom), (left, right) = block.rows, block.columns
-    return 4.0 * (bottom - top + 1) * (right - left + 1)
+    columns, rows = block.size
+    return 4.0 * columns * rows
 
 
 def test_the_report_for_ohif_becomes_measurements_that_can_be_edited_and_its_figures_are_those_of_the_block(
