@@ -104,7 +104,7 @@ def _findings(column: Column, context: Context, story: Story, *, has_heat: bool)
         if line.verdict:
             _scored(column, context, line)
         else:
-            _outlined(column, line, in_short(line.values, context, 1 if dense else 2), dense=dense)
+            _outlined(column, line, said_of(line, context, 1 if dense else 2), dense=dense)
     if len(story.lines) > MOST_LINES:
         column.say(context.say("{count} more in the report", count=len(story.lines) - MOST_LINES), NOTE)
     if has_heat:
@@ -113,6 +113,15 @@ def _findings(column: Column, context: Context, story: Story, *, has_heat: bool)
         column.y += 10
         column.say(context.say("Looked for and not found: {names}.", names=context.listed(story.absent)), BODY, most=5)
     _notes(column, story)
+
+
+def said_of(line: Line, context: Context, most: int) -> tuple[Value, ...]:
+    """The first figures of an outlined finding; of a detected one, how probable it is before all."""
+    figures = in_short(line.values, context, most)
+    if line.probability is None:
+        return figures
+    likely = Value(context.say("Probability"), context.percent(line.probability, line.uncertainty))
+    return (likely, *figures)[:most]
 
 
 MOST_LINES = 14

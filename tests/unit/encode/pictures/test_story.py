@@ -10,6 +10,8 @@ from dicomnode.encode import concepts
 from dicomnode.encode.context import Context
 from dicomnode.encode.contours import Contour
 from dicomnode.encode.pictures.person import name_in_words
+from dicomnode.encode.pictures.sheet import said_of
+from dicomnode.encode.pictures.story import line_of
 from dicomnode.encode.pictures.values import Value, in_short, values_of
 from dicomnode.encode.pictures.view import slices_to_show
 from dicomnode.encode.shown import Figure, Shown
@@ -64,6 +66,16 @@ def test_values_on_the_scanners_own_scale_are_left_out(tmp_path: Path) -> None:
     signal = figure(concepts.MR_SIGNAL, 463.0, concepts.ARBITRARY, concepts.MEAN)
 
     assert values_of(context_in("en", tmp_path), (signal,)) == ()
+
+
+def test_of_a_detected_finding_its_probability_is_said_first(tmp_path: Path) -> None:
+    context = context_in("en", tmp_path)
+    diameter = figure(concepts.DIAMETER, 8.25, concepts.MILLIMETRE)
+    one = Shown(Tracking("Nodule 1", "1.2.3"), FRONT.type, figures=(diameter,), probability=0.87, positive=True)
+
+    said = said_of(line_of(context, 1, one), context, 2)
+
+    assert [value.text for value in said] == ["87 %", "8.25 mm"]
 
 
 @pytest.mark.parametrize(
