@@ -24,7 +24,7 @@ PROFILES: dict[str, tuple[Role, ...]] = {
     "ohif": (Role.SEG, Role.SR_OHIF, Role.PMAP, Role.SC),
     "basic": (Role.KOS, Role.SC, Role.PDF),
     "full": (Role.SEG, Role.SR, Role.KOS, Role.GSPS, Role.SC, Role.PMAP, Role.PDF),
-    PRIOR: (Role.SEG, Role.SR),
+    PRIOR: (Role.SR,),
 }
 """Built-in profiles.
 

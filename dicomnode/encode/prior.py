@@ -18,7 +18,7 @@ from dicomnode.values import EarlierReport
 
 VOLUME = f"{concepts.VOLUME.value}/SCT"
 CHANGE_ML = concepts.ours("VOLUME_CHANGE", "Change of volume since the prior study")
-CHANGE_PERCENT = concepts.ours("VOLUME_CHANGE_PERCENT", "Change of volume since the prior study, relative")
+CHANGE_PERCENT = concepts.ours("VOLUME_CHANGE_PC", "Change of volume since the prior study, relative")
 CHANGED = "{name}: {now} ml, in the study of {day} {then} ml ({change} ml)."
 CHANGED_BY = "{name}: {now} ml, in the study of {day} {then} ml ({change} ml, {relative} %)."
 UNMATCHED = "Not matched: in this study {here}; in the study of {day} {there}."

@@ -7,7 +7,7 @@ import uuid
 
 from dicomnode.values import Role
 
-ENCODER_VERSION = "1"
+ENCODER_VERSION = "2"
 """Part of the run key: raised when the same prediction would be encoded differently."""
 
 NAMESPACE = uuid.UUID("4d1f7c0a-3a35-5b6e-9a51-6f0f0c2b7d11")

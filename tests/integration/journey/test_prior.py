@@ -38,6 +38,20 @@ def summary(site: Site, name: str) -> str:
     return " ".join(str(item.TextValue) for _, item in tree(report) if item.ValueType == "TEXT")
 
 
+def numbers(site: Site, name: str) -> set[tuple[str, float, str]]:
+    """Code, value and unit of every number in a study's SR."""
+    run = next(row for row in site.rows(RunRow) if row.study_key == key_of(site, name))
+    return {
+        (
+            item.ConceptNameCodeSequence[0].CodeValue,
+            float(value.NumericValue),
+            value.MeasurementUnitsCodeSequence[0].CodeValue,
+        )
+        for _, item in tree(site.results(run.run_key)["SR"])
+        for value in item.get("MeasuredValueSequence", ())
+    }
+
+
 def test_a_study_waits_while_its_prior_is_sought_and_goes_on_where_there_is_none(site: Site) -> None:
     site.receive(ct_series(subject=NOW))
 
@@ -65,6 +79,11 @@ def test_a_fetched_prior_is_analysed_for_us_alone_and_the_report_tells_the_chang
     # slices 2-4 of 5, and 2-3 of 4, are at least 2000: 3 and 2 slices of 6 x 8 voxels of 1 x 1 x 2 mm
     said = summary(site, "now")
     assert "Bright: 0.29 ml, in the study of 2025-03-01 0.19 ml (+0.10 ml, +50.0 %)." in said
+    assert numbers(site, "now") >= {
+        ("PRIOR_VOLUME", 0.192, "ml"),
+        ("VOLUME_CHANGE", 0.096, "ml"),
+        ("VOLUME_CHANGE_PC", 50.0, "%"),
+    }
     runs = {row.study_key: (row.profile, row.destinations) for row in site.rows(RunRow)}
     assert runs[key_of(site, "then")] == ("prior", [])
     assert runs[key_of(site, "now")] == ("standard", ["pacs"])
