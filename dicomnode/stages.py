@@ -29,8 +29,8 @@ from dicomnode.index.runs import begin, end, load_run, may_post, note_posted, pa
 from dicomnode.peers.remote import remote
 from dicomnode.summary import summary_of
 from dicomnode.values import (
+    DOCUMENTS,
     QUEUE_PRIORITY,
-    REPORTS,
     DeliveryStatus,
     Header,
     ModelVersion,
@@ -265,14 +265,14 @@ class Stages:
 def unable(run: Run, attempt: int, uid_root: str) -> Run:
     """The run as the SR of what could not be analysed sees it: UIDs of its own, so that a later success has its own."""
     key = hashlib.sha256(f"{run.run_key}:could not:{attempt}".encode()).hexdigest()
-    own = {result_uid(key, role, uid_root) for role in REPORTS}
+    own = {result_uid(key, role, uid_root) for role in DOCUMENTS}
     others = tuple(one for one in run.predecessors if one.sop_instance_uid not in own)
     return replace(run, run_key=key, predecessors=others)
 
 
 def _role(encoded: Encoded, unable: bool) -> Role:
     """The report of what could not be analysed is told apart: a later success replaces it."""
-    return Role.COULD_NOT if unable and encoded.role in REPORTS else encoded.role
+    return Role.COULD_NOT if unable and encoded.role in DOCUMENTS else encoded.role
 
 
 def outbox_object(encoded: Encoded, role: Role) -> OutboxObject:

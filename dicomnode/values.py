@@ -347,7 +347,9 @@ class Role(StrEnum):
 
 
 REPORTS = (Role.SR, Role.SR_OHIF)
-"""Structured reports after TID 1500: what a revision names as replaced."""
+"""Structured reports after TID 1500."""
+DOCUMENTS = (*REPORTS, Role.CAD_SR)
+"""Structured reports of any kind: what a revision names as replaced."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,23 @@ PIXELMED = (
         for side in ('371886008,SCT,"+, range of upper', '371885007,SCT,"-, range of lower')
     ),
     *(
+        KnownFinding(
+            "PixelMed",
+            f'Error: CODE ({name}"): Code ({code}) not found in context group 6014',
+            "PS3.16 CID 6014",
+            "an extensible context group: what a model finds that it lacks keeps its own code",
+        )
+        for name in ('111059,DCM,"Single Image Finding', '111022,DCM,"Detection Performed')
+        for code in ('5366008,SCT,"Hippocampus"', '233604007,SCT,"Pneumonia"')
+    ),
+    KnownFinding(
+        "PixelMed",
+        'Warning: CONTAINER (111025,DCM,"Failed Detections"): Code (111025,DCM,"Failed Detections") has different code '
+        'meaning ("Failed Detections") than code meaning in template concept name ("Failed  Detections")',
+        "PS3.16 TID 4015 row 3",
+        "its own table has two spaces",
+    ),
+    *(
         KnownFinding("PixelMed", f"Warning: {item}: Content Item not in template", section, why)
         for item, section, why in (
             ('CODE (276214006,SCT,"Finding category")', "PS3.16 TID 1410, 1411, 1501", "a row younger than its rules"),
@@ -115,8 +132,8 @@ KNOWN_FINDINGS = (
     KnownFinding(
         "dsrdump",
         "W: Check for template constraints not yet supported",
-        "PS3.16 TID 2010",
-        "DCMTK says of every Key Object Selection that it does not check its template",
+        "PS3.16 TID 2010, TID 4000, TID 4100",
+        "DCMTK says of every Key Object Selection and CAD report that it does not check its template",
     ),
     KnownFinding(
         "dcentvfy",

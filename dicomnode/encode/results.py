@@ -10,6 +10,7 @@ from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.config.profiles import PROFILES
 from dicomnode.config.tables import Node
 from dicomnode.encode.boxes import shown_lesions, unseen_findings
+from dicomnode.encode.cad.report import cad_report
 from dicomnode.encode.context import Context, Encoded
 from dicomnode.encode.key_objects import key_objects
 from dicomnode.encode.lesions import lesion_by_lesion
@@ -160,6 +161,7 @@ MAKERS: tuple[tuple[Role, Maker], ...] = (
     (Role.SEG, segmentation_object),
     (Role.SR, report),
     (Role.SR_OHIF, report_for_ohif),
+    (Role.CAD_SR, cad_report),
     (Role.KOS, key_objects),
     (Role.GSPS, presentation_state),
     (Role.PMAP, parametric_map),

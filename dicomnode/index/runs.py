@@ -22,7 +22,7 @@ from dicomnode.index.schema import (
 )
 from dicomnode.index.studies import load_study
 from dicomnode.values import (
-    REPORTS,
+    DOCUMENTS,
     Choice,
     DeliveryStatus,
     ModelVersion,
@@ -234,7 +234,7 @@ def _predecessors(session: Session, row: RunRow) -> tuple[Predecessor, ...]:
             RunRow.model == row.model,
             RunRow.profile == row.profile,
             (RunRow.revision < row.revision) | (RunRow.run_key == row.run_key) & (ResultRow.role == Role.COULD_NOT),
-            ResultRow.role.in_((*REPORTS, Role.COULD_NOT)),
+            ResultRow.role.in_((*DOCUMENTS, Role.COULD_NOT)),
         )
         .order_by(RunRow.revision)
     )

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.encode.context import Encoded
 from dicomnode.encode.door.attributes import attribute_faults
+from dicomnode.encode.door.cad import cad_faults
 from dicomnode.encode.door.content import content_faults
 from dicomnode.encode.door.dciodvfy import validator_answers, validator_faults
 from dicomnode.encode.door.expected import Expected
@@ -39,6 +40,7 @@ CHECKS: tuple[Check, ...] = (
     segment_faults,
     key_object_faults,
     map_faults,
+    cad_faults,
     presentation_faults,
     structure_set_faults,
     picture_faults,

@@ -70,10 +70,12 @@ MODALITY = {
 }
 """Modality (0008,0060), where the kind of object fixes it."""
 COMPREHENSIVE_3D = "1.2.840.10008.5.1.4.1.1.88.34"
+CAD = ("1.2.840.10008.5.1.4.1.1.88.50", "1.2.840.10008.5.1.4.1.1.88.65")
 MANDATORY: dict[Role, Mandatory] = {
     Role.SEG: Mandatory(("1.2.840.10008.5.1.4.1.1.66.4",), (*FRAMES_1, "PixelData"), FRAMES_2),
     Role.SR: Mandatory((COMPREHENSIVE_3D,), SR_1),
     Role.SR_OHIF: Mandatory((COMPREHENSIVE_3D,), SR_1),
+    Role.CAD_SR: Mandatory(CAD, SR_1),
     Role.KOS: Mandatory(("1.2.840.10008.5.1.4.1.1.88.59",), SR_1),
     Role.GSPS: Mandatory(("1.2.840.10008.5.1.4.1.1.11.1",), GSPS_1),
     Role.RTSTRUCT: Mandatory(("1.2.840.10008.5.1.4.1.1.481.3",), RTSTRUCT_1, FRAMES_2),

@@ -37,7 +37,7 @@ def content_faults(expected: Expected) -> Iterator[str]:
         yield from _group_faults(document)
         for parent, item in tree(document):
             yield from _item_faults(parent, item)
-        yield from _predecessor_faults(document, expected)
+        yield from (f"SR: {fault}" for fault in predecessor_faults(document, expected))
     yield from _laterality_faults(expected)
 
 
@@ -100,7 +100,7 @@ def _outline_faults(item: Dataset) -> Iterator[str]:
         yield "SR: an outline names no image"
 
 
-def _predecessor_faults(document: Dataset, expected: Expected) -> Iterator[str]:
+def predecessor_faults(document: Dataset, expected: Expected) -> Iterator[str]:
     """A revision names every SR it replaces; a first result names none (PS3.3 C.17.2)."""
     named = {
         str(item.ReferencedSOPInstanceUID)
@@ -109,8 +109,8 @@ def _predecessor_faults(document: Dataset, expected: Expected) -> Iterator[str]:
         for item in series.ReferencedSOPSequence
     }
     wanted = {previous.sop_instance_uid for previous in expected.run.predecessors}
-    yield from (f"SR: {uid} is replaced and not named as predecessor" for uid in sorted(wanted - named))
-    yield from (f"SR: names {uid} as predecessor, which it does not replace" for uid in sorted(named - wanted))
+    yield from (f"{uid} is replaced and not named as predecessor" for uid in sorted(wanted - named))
+    yield from (f"names {uid} as predecessor, which it does not replace" for uid in sorted(named - wanted))
 
 
 def _laterality_faults(expected: Expected) -> Iterator[str]:

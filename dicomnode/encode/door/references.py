@@ -21,6 +21,7 @@ REFERENCES: dict[Role, tuple[str, ...]] = {
     Role.SEG: IMAGE_REFERENCES,
     Role.SR: SR_REFERENCES,
     Role.SR_OHIF: SR_REFERENCES,
+    Role.CAD_SR: SR_REFERENCES,
     Role.KOS: SR_REFERENCES,
     Role.PMAP: IMAGE_REFERENCES,
     Role.GSPS: ("ReferencedSeriesSequence", "GraphicAnnotationSequence", "SoftcopyVOILUTSequence"),

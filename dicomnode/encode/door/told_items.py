@@ -10,6 +10,8 @@ from dicomnode.encode.door.expected import Expected
 from dicomnode.encode.door.items import code_text, concept, meaning
 from dicomnode.encode.door.standard import Visited
 
+BY_REFERENCE = "by reference"
+"""What stands for an item elsewhere in the tree, and has no value type of its own (PS3.3 C.17.3.2.5)."""
 HOLDS: dict[str, tuple[str, ...]] = {
     "CONTAINER": ("ContinuityOfContent",),
     "TEXT": ("TextValue",),
@@ -24,13 +26,14 @@ HOLDS: dict[str, tuple[str, ...]] = {
     "COMPOSITE": ("ReferencedSOPSequence",),
     "SCOORD": ("GraphicType", "GraphicData"),
     "SCOORD3D": ("GraphicType", "GraphicData", "ReferencedFrameOfReferenceUID"),
+    BY_REFERENCE: ("ReferencedContentItemIdentifier",),
 }
 """Type 1 for a content item of each value type."""
-UNNAMED = {"IMAGE", "COMPOSITE"}
+UNNAMED = {"IMAGE", "COMPOSITE", BY_REFERENCE}
 """May stand without a concept name (PS3.3 C.17.3.2.2)."""
 HELD = {kind: tuple((tag_for_keyword(k) or 0, k) for k in keywords) for kind, keywords in HOLDS.items()}
 NAME, RELATIONSHIP = (0x0040A043, "ConceptNameCodeSequence"), (0x0040A010, "RelationshipType")
-VALUE_TYPE = tag_for_keyword("ValueType") or 0
+VALUE_TYPE, REFERENCE = (tag_for_keyword(k) or 0 for k in ("ValueType", "ReferencedContentItemIdentifier"))
 
 LENGTH, SHARE = frozenset({"mm"}), frozenset({"1", "%"})
 UNITS: dict[str, frozenset[str]] = {
@@ -50,6 +53,8 @@ UNITS: dict[str, frozenset[str]] = {
     "110821/DCM": frozenset({"Bq/ml"}),
     "126401/DCM": frozenset({"g/ml{SUVbw}"}),
     "126402/DCM": frozenset({"g/ml{SUVlbm}"}),
+    "111012/DCM": frozenset({"%"}),
+    **{f"{name}/DCM": frozenset({"deg"}) for name in ("112011", "112012")},
 }
 """UCUM units in which each quantity may be told."""
 ANY_UNIT = frozenset({"mm", "mm2", "cm2", "mm3", "cm3", "ml", "1", "%", "{ratio}", "{pixels}", "{-1:1}", "[hnsf'U]"})
@@ -69,6 +74,8 @@ def item_faults(expected: Expected) -> Iterator[str]:
 def _faults(visited: Visited) -> Iterator[str]:
     elements, item = visited.elements, visited.dataset
     kind = str(elements[VALUE_TYPE].value) if VALUE_TYPE in elements else ""
+    if not kind and REFERENCE in elements:
+        kind = BY_REFERENCE
     if kind not in HOLDS:
         yield f"{meaning(item)}: {kind or 'nothing'} is no value type"
         return

@@ -72,7 +72,7 @@ def structured_report(context: Context, content: Content, role: Role = Role.SR) 
         is_complete=True,
         is_final=False,
         is_verified=False,
-        previous_versions=_predecessors(context) or None,
+        previous_versions=predecessors(context) or None,
         transfer_syntax_uid=ExplicitVRLittleEndian,
         **identity(context, role),
     )
@@ -127,7 +127,7 @@ def _evaluations(context: Context, content: Content) -> ContainerContentItem:
     return container
 
 
-def _predecessors(context: Context) -> list[Dataset]:
+def predecessors(context: Context) -> list[Dataset]:
     """Every SR that this one replaces (Predecessor Documents Sequence, PS3.3 C.17.2)."""
     return [_predecessor(previous, context.run.study.study_uid) for previous in context.run.predecessors]
 

@@ -18,6 +18,8 @@ from tests.validators.programs import dcentvfy, dciodvfy
 KINDS = tuple(role for role, _ in MAKERS)
 ONLY_IN_A_STACK = frozenset({Role.SEG, Role.PMAP, Role.RTSTRUCT})
 """Kinds of object that need a place in the patient; a projection image has none."""
+ONLY_OF_BREAST_OR_CHEST = frozenset({Role.CAD_SR})
+HEADS = ("oblique MR", "enhanced MR")
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +55,16 @@ def cells() -> Iterator[object]:
     for validator in VALIDATORS:
         for role in KINDS:
             for name in SOURCES if role in validator.roles else ():
-                if name in STACKS or role not in ONLY_IN_A_STACK:
+                if is_made(role, name):
                     marks = pytest.mark.peers(*validator.peers) if validator.peers else ()
                     yield pytest.param(validator, role, name, marks=marks, id=f"{validator.name}: {role}, {name}")
+
+
+def is_made(role: Role, name: str) -> bool:
+    """Whether a source has objects of a kind at all."""
+    return (name in STACKS or role not in ONLY_IN_A_STACK) and (
+        name not in HEADS or role not in ONLY_OF_BREAST_OR_CHEST
+    )
 
 
 @pytest.mark.parametrize(("validator", "role", "name"), list(cells()))

@@ -26,7 +26,9 @@ ALONE = {
     "FrameOfReferenceUID (1) another UID": "a projection's map has a frame of reference of its own",
 }
 """What only another object could contradict; with a SEG or a stack both are caught."""
+CAD_EXAMPLES = (("MG", "segmentation"), ("axial CT", "segmentation"))
 CASES = [(role, *example) for role, _ in MAKERS for example in EXAMPLES]
+CASES += [(Role.CAD_SR, *example) for example in CAD_EXAMPLES]
 
 
 @pytest.mark.filterwarnings("ignore")
