@@ -23,9 +23,7 @@ from dicomnode.errors import SeriesRefused
 from dicomnode.values import Prediction, Role, Segmentation, Volume
 
 LEAST = 0.01
-"""Slices at both ends of a large map whose values all lie below this are left out."""
-WHOLE_BYTES = 64 << 20
-"""A map of at most this size has a frame for every slice: OHIF draws only such a map."""
+"""A map whose values all lie below this is empty, and not made."""
 AXES = {
     "L": (1.0, 0.0, 0.0),
     "R": (-1.0, 0.0, 0.0),
@@ -52,7 +50,7 @@ class Map:
 
 
 def parametric_map(told: Told) -> Dataset | None:
-    """The Parametric Map of a prediction that has one; None where it has none, or where it is empty.
+    """The Parametric Map of a prediction that has one, a frame a slice; None where it has none, or where it is empty.
 
     Raises:
         SeriesRefused: the volume was read from several multi-frame instances.
@@ -60,19 +58,20 @@ def parametric_map(told: Told) -> Dataset | None:
     Source: PS3.3 A.75, C.8.32.
     """
     found = map_of(told)
-    slices = slices_shown(found.values) if found else range(0)
-    if found is None or told.volume is None or not slices or not is_placed(told.context, told.volume):
+    if found is None or found.values.max() < LEAST:
+        return None
+    if told.volume is None or not is_placed(told.context, told.volume):
         return None
     context, volume = told.context, told.volume
     dataset: Dataset = ParametricMap(
-        pixel_array=np.ascontiguousarray(found.values[slices.start : slices.stop], np.float32),
+        pixel_array=np.ascontiguousarray(found.values, np.float32),
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[_mapping(found)],
         voi_lut_transformations=[VOILUTTransformation(window_center=0.5, window_width=1.0)],
         transfer_syntax_uid=ExplicitVRLittleEndian,
         content_label="AI_RESULT",
         content_description=f"{told.caution} {context.description}".strip()[:64],
-        **_place(context, volume, slices),
+        **_place(context, volume),
         **identity(context, Role.PMAP),
     )
     _settle(dataset, context, volume)
@@ -106,16 +105,6 @@ def directions(projection: Dataset) -> list[float]:
     return [*found[0], *found[1]]
 
 
-def slices_shown(values: NDArray[np.floating[Any]], *, whole_bytes: int = WHOLE_BYTES) -> range:
-    """Every slice; of a map beyond that size those from the first to the last with a value of at least LEAST."""
-    filled = np.flatnonzero(values.max(axis=(1, 2)) >= LEAST)
-    if not filled.size:
-        return range(0)
-    if values.size * np.dtype(np.float32).itemsize <= whole_bytes:
-        return range(len(values))
-    return range(int(filled[0]), int(filled[-1]) + 1)
-
-
 def _probability(answer: Segmentation, told: Told) -> Map | None:
     if answer.probability is None:
         return None
@@ -144,9 +133,9 @@ def _mapping(found: Map) -> RealWorldValueMapping:
     )
 
 
-def _place(context: Context, volume: Volume, slices: range) -> dict[str, Any]:
-    """The source images of these slices, and where their frames lie."""
-    frames = [volume.frames[k] for k in slices]
+def _place(context: Context, volume: Volume) -> dict[str, Any]:
+    """The source images, and where their frames lie."""
+    frames = volume.frames
     headers = {str(header.SOPInstanceUID): header for header in context.sources.headers}
     first, *others = (headers[uid] for uid in dict.fromkeys(frame.sop_instance_uid for frame in frames))
     first = leading(first, slice_gap_mm(volume))

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from dicomnode.encode.parametric_map import directions, slices_shown
+from dicomnode.encode.parametric_map import directions
 from dicomnode.encode.results import encode_results
 from dicomnode.values import DomainAnswer, Prediction, Role, Segmentation
 from tests.phantom import dx_image, mr_series
@@ -83,13 +83,6 @@ def test_every_slice_has_its_frame(name: str, tmp_path: Path) -> None:
     wanted = {(f.sop_instance_uid, f.frame_number) for f in example.volume.frames}
     assert {(n.ReferencedSOPInstanceUID, n.get("ReferencedFrameNumber")) for n in named} == wanted
     assert len(named) == len(wanted)
-
-
-def test_slices_at_the_ends_of_a_large_map_with_next_to_nothing_are_left_out() -> None:
-    values = np.array([0.0, 0.5, 0.0, 0.9, 0.005], np.float16).reshape(5, 1, 1)
-
-    assert slices_shown(values) == range(5)
-    assert slices_shown(values, whole_bytes=16) == range(1, 4)
 
 
 def test_a_saliency_map_lies_on_its_radiograph_pixel_by_pixel(tmp_path: Path) -> None:
