@@ -44,9 +44,10 @@ REGIONS = {
 def is_chest(told: Told) -> bool:
     """Whether the images are radiographs or CT of the chest, as they say, or the model where they say nothing."""
     source, model = told.context.source, told.context.rules.model
-    if str(source.get("Modality") or "") not in (*RADIOGRAPHS, CT):
+    fitting = [i.header for i in told.context.instances if i.header.text("Modality") in (*RADIOGRAPHS, CT)]
+    if not fitting:
         return False
-    part = str(source.get("BodyPartExamined") or "").strip().upper()
+    part = fitting[0].text("BodyPartExamined").strip().upper()
     regions = source.get("AnatomicRegionSequence") or ()
     if part or regions:
         named = {(str(r.get("CodeValue", "")), str(r.get("CodingSchemeDesignator", ""))) for r in regions}
@@ -64,7 +65,7 @@ def chest_content(told: Told, findings: Sequence[Marked]) -> list[Dataset]:
     whole = [Entry(instance.sop_class_uid, instance.sop_instance_uid) for instance in radiographs]
     library = Library(tuple(dict.fromkeys([*whole, *(marked.entry for marked in findings)])))
     return [
-        *image_library(library, context.sources.headers, concepts.SIDES),
+        *image_library(library, context, concepts.SIDES),
         _overall(told, findings, library),
         summary_of_detections(told, images_read(library.places()) if whole else series_read(context)),
         summary_of_analyses(),

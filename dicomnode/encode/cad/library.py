@@ -8,6 +8,7 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from dicomnode.encode import source
 from dicomnode.encode.cad import concepts
 from dicomnode.encode.cad.items import (
     ACQUISITION,
@@ -23,6 +24,7 @@ from dicomnode.encode.cad.items import (
     time,
 )
 from dicomnode.encode.concepts import MILLIMETRE
+from dicomnode.encode.context import Context
 from dicomnode.values import Frame
 
 PLACE = (1, 2)
@@ -100,18 +102,20 @@ class Library:
         return [self.place_of(entry) for entry in self.entries if entry.frame is None]
 
 
-def image_library(library: Library, headers: Sequence[Dataset], sides: Mapping[str, CodedConcept]) -> Iterator[Dataset]:
+def image_library(library: Library, context: Context, sides: Mapping[str, CodedConcept]) -> Iterator[Dataset]:
     """The library as an item of the report; none where it is empty, which chest CAD allows.
 
     Args:
         library: what is listed.
-        headers: of the images read; an image without one is listed bare.
+        context: the images read; a header that nobody has looked at yet is read for what it says.
         sides: code of each Image Laterality, CID 6022 for a breast, CID 244 for a chest.
     """
-    known = {str(header.SOPInstanceUID): header for header in headers}
+    known = {str(one.SOPInstanceUID): one for one in context.sources.headers}
+    paths = {instance.sop_instance_uid: instance.path for instance in context.instances}
     listed = [
-        image(e.sop_class_uid, e.sop_instance_uid, e.frame, _told(known.get(e.sop_instance_uid, Dataset()), sides))
+        image(e.sop_class_uid, uid, e.frame, _told(known.get(uid) or source.header(paths[uid]), sides))
         for e in library.entries
+        for uid in (e.sop_instance_uid,)
     ]
     if listed:
         yield container(CONTAINS, concepts.LIBRARY, listed)

@@ -31,14 +31,14 @@ MODALITY = "MG"
 
 def is_mammogram(told: Told) -> bool:
     """Whether the images are of a mammography unit."""
-    return str(told.context.source.get("Modality") or "") == MODALITY
+    return any(instance.header.text("Modality") == MODALITY for instance in told.context.instances)
 
 
 def mammography_content(told: Told, findings: Sequence[Marked]) -> list[Dataset]:
     """What stands below the root, after the language (TID 4000 rows 3 to 9)."""
     library = _library(told, findings)
     return [
-        *image_library(library, told.context.sources.headers, concepts.BREASTS),
+        *image_library(library, told.context, concepts.BREASTS),
         _overall(told, findings, library),
         summary_of_detections(told, images_read(library.places())),
         summary_of_analyses(),
@@ -47,7 +47,7 @@ def mammography_content(told: Told, findings: Sequence[Marked]) -> list[Dataset]
 
 def _library(told: Told, findings: Sequence[Marked]) -> Library:
     """Every mammogram, and each frame that a finding lies on."""
-    read = [i for i in told.context.instances if i.header.text("Modality") in ("", MODALITY)]
+    read = [i for i in told.context.instances if i.header.text("Modality") == MODALITY]
     whole = [Entry(instance.sop_class_uid, instance.sop_instance_uid) for instance in read]
     return Library(tuple(dict.fromkeys([*whole, *(marked.entry for marked in findings)])))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from dicomnode.encode.door.items import children, code_text, concept, tree
 from dicomnode.encode.results import could_not_analyse, encode_results
 from dicomnode.values import Detection, DomainAnswer, Lesion, Prediction, Role
 from dicomnode.volume.build import build_volume
+from tests.phantom import uid
 from tests.phantoms.sources import STACKS, source
-from tests.unit.encode.examples import FINDINGS, INSIDE, MADE_AT, Example, node_of, run_of, stored
+from tests.unit.encode.examples import FINDINGS, INSIDE, MADE_AT, Example, flat, node_of, run_of, stored
 
 MASS = Code(value="129788004", scheme="SCT", meaning="Mammographic breast mass")
 CALCIFICATIONS = Code(value="129769006", scheme="SCT", meaning="Calcification Cluster")
@@ -64,14 +66,29 @@ def made(
     return Example(run, series, volume, np.zeros(volume.voxels.shape, np.uint8), results, rules)
 
 
-def not_made(name: str, folder: Path, reason: str, objects: Sequence[Role] = (Role.SR, Role.CAD_SR)) -> Example:
-    """The results where nothing could be analysed."""
-    study, series = stored(source(name), folder)
+def not_made(
+    name: str,
+    folder: Path,
+    reason: str,
+    objects: Sequence[Role] = (Role.SR, Role.CAD_SR),
+    side: str = "",
+) -> Example:
+    """The results where nothing could be analysed; with a side, the study holds the same image of that side too."""
+    images = source(name)
+    images += [other_side(images[0], side)] if side else []
+    study, series = stored(images, folder)
     run = run_of(study, FINDINGS)
     results = could_not_analyse(run, None, reason, FINDINGS, node_of(folder), MADE_AT, objects=objects)
-    limits = FINDINGS.series.model_copy(update={"dimensions": 3 if name in STACKS else 2})
-    volume = build_volume(series, limits)
+    volume = flat(images[0], series)
     return Example(run, series, volume, np.zeros(volume.voxels.shape, np.uint8), results, FINDINGS)
+
+
+def other_side(image: Dataset, side: str) -> Dataset:
+    """The same image of the other breast."""
+    other = deepcopy(image)
+    other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = uid(f"{image.SOPInstanceUID} {side}")
+    other.ImageLaterality, other.InstanceNumber = side, 2
+    return other
 
 
 def report_of(example: Example) -> Dataset:

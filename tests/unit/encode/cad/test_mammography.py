@@ -134,6 +134,14 @@ def test_what_could_not_be_analysed_failed_and_says_why(tmp_path: Path) -> None:
     assert any("No series is a crop of 80 mm or less" in said for said in words(report))
 
 
+def test_every_mammogram_of_a_study_that_could_not_be_analysed_is_listed_with_its_side(tmp_path: Path) -> None:
+    example = not_made("MG", tmp_path, "no series is a crop of 80 mm or less", side="R")
+
+    (library,) = children(report_of(example), LIBRARY)
+    assert [told(image, "111027/DCM") for image in library.ContentSequence] == [["80248007/SCT"], ["73056007/SCT"]]
+    assert door_says(example) == []
+
+
 def test_a_finding_of_the_whole_image_is_optional_to_show(tmp_path: Path) -> None:
     (finding,) = findings_of(report_of(made("MG", tmp_path, FINDINGS, classified(0.9))))
 
