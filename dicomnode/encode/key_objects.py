@@ -64,7 +64,7 @@ def images_of(context: Context, frames: list[Frame]) -> list[Dataset]:
     """Headers of the images that these frames lie in, each once; highdicom reads patient and study from the first."""
     headers = {str(header.SOPInstanceUID): header for header in context.sources.headers}
     first, *others = (headers[uid] for uid in dict.fromkeys(frame.sop_instance_uid for frame in frames))
-    return [leading(first), *others]
+    return [leading(first, context.sources), *others]
 
 
 def place_in_words(told: Told, one: Shown, k: int) -> str:

@@ -19,7 +19,6 @@ from dicomnode.encode.grid import pixel_measures, settle_dimensions, spacing_mm
 from dicomnode.encode.source import leading, slice_gap_mm
 from dicomnode.encode.told import Told
 from dicomnode.encode.uids import derived_uid
-from dicomnode.errors import SeriesRefused
 from dicomnode.values import Prediction, Role, Segmentation, Volume
 
 LEAST = 0.01
@@ -52,15 +51,14 @@ class Map:
 def parametric_map(told: Told) -> Dataset | None:
     """The Parametric Map of a prediction that has one, a frame a slice; None where it has none, or where it is empty.
 
-    Raises:
-        SeriesRefused: the volume was read from several multi-frame instances.
+    Of a volume from several multi-frame instances none is made: highdicom refers to one.
 
     Source: PS3.3 A.75, C.8.32.
     """
     found = map_of(told)
     if found is None or found.values.max() < LEAST:
         return None
-    if told.volume is None or not is_placed(told.context, told.volume):
+    if told.volume is None or not is_placed(told.context, told.volume) or _is_of_several(told.volume):
         return None
     context, volume = told.context, told.volume
     dataset: Dataset = ParametricMap(
@@ -86,6 +84,11 @@ def map_of(told: Told) -> Map | None:
     if isinstance(prediction.answer, Segmentation):
         return _probability(prediction.answer, told)
     return _saliency(prediction, told)
+
+
+def _is_of_several(volume: Volume) -> bool:
+    frames = volume.frames
+    return frames[0].frame_number is not None and len({frame.sop_instance_uid for frame in frames}) > 1
 
 
 def is_placed(context: Context, volume: Volume) -> bool:
@@ -138,14 +141,12 @@ def _place(context: Context, volume: Volume) -> dict[str, Any]:
     frames = volume.frames
     headers = {str(header.SOPInstanceUID): header for header in context.sources.headers}
     first, *others = (headers[uid] for uid in dict.fromkeys(frame.sop_instance_uid for frame in frames))
-    first = leading(first, slice_gap_mm(volume))
+    first = leading(first, context.sources, slice_gap_mm(volume))
     if not volume.has_geometry:
         _place_projection(first, context, volume)
     place = {"source_images": [first, *others], "pixel_measures": pixel_measures(context, volume)}
     if frames[0].frame_number is None or not volume.has_geometry:
         return place
-    if others:
-        raise SeriesRefused("the volume comes from several multi-frame instances: a Parametric Map refers to one")
     groups = first.PerFrameFunctionalGroupsSequence
     positions = [groups[(frame.frame_number or 1) - 1].PlanePositionSequence[0] for frame in frames]
     at = [PlanePositionSequence("PATIENT", item.ImagePositionPatient) for item in positions]

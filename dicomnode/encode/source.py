@@ -47,10 +47,11 @@ def sources_of(paths: Iterable[Path], gap_mm: float = 1.0) -> Sources:
     return Sources((first, *others), patient_name)
 
 
-def leading(image: Dataset, gap_mm: float = 1.0) -> Dataset:
-    """A header of any slice, made fit to be the first that highdicom is given: normalised, without the name."""
-    first = normalised(copy.deepcopy(image), gap_mm)
-    first.PatientName = ""
+def leading(image: Dataset, sources: Sources, gap_mm: float = 1.0) -> Dataset:
+    """One of these headers, made fit to be the first that highdicom is given: normalised, without the name; a copy."""
+    first = copy.deepcopy(image)
+    if image is not sources.headers[0]:
+        normalised(first, gap_mm).PatientName = ""
     return first
 
 

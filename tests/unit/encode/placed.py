@@ -54,8 +54,14 @@ def placed(name: str, folder: Path, objects: Sequence[Role]) -> Example:
 
 
 def in_single(name: str, folder: Path, objects: Sequence[Role], domain: DomainAnswer = INSIDE) -> Example:
-    """The boxes in single-frame images."""
-    images = SINGLE[name]
+    """The boxes in single-frame images of one geometry."""
+    return of_images(SINGLE[name], folder, objects, domain)
+
+
+def of_images(
+    images: Sequence[Dataset], folder: Path, objects: Sequence[Role], domain: DomainAnswer = INSIDE
+) -> Example:
+    """The boxes in these single-frame images."""
     _, series = stored(images, folder)
     return _example(stacked(images, series), images, folder, objects, domain)
 
