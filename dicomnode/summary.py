@@ -2,6 +2,7 @@
 
 from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.encode.regions import voxel_ml
+from dicomnode.encode.tracking import finding_name
 from dicomnode.values import Classification, Detection, FindingScore, Prediction, Segmentation, Volume
 
 LITTLE = 0.01
@@ -24,8 +25,8 @@ def _volumes(rules: DicomToml, volume: Volume, answer: Segmentation) -> dict[str
 
 
 def _probabilities(rules: DicomToml, answer: Classification) -> dict[str, object]:
-    by_index = {finding.index: finding for finding in rules.findings}
-    return {by_index[s.index].concept.meaning: _said(s, by_index[s.index].threshold) for s in answer.scores}
+    asked = ((rules.findings[score.index], score) for score in answer.scores)
+    return {finding_name(finding): _said(score, finding.threshold) for finding, score in asked}
 
 
 def _lesions(rules: DicomToml, answer: Detection) -> dict[str, object]:
@@ -33,7 +34,7 @@ def _lesions(rules: DicomToml, answer: Detection) -> dict[str, object]:
     told: dict[str, object] = {}
     for finding in rules.findings:
         found = [percent(lesion.probability) for lesion in answer.lesions if lesion.index == finding.index]
-        told[finding.concept.meaning] = f"{len(found)}: {', '.join(found)}" if found else "none"
+        told[finding_name(finding)] = f"{len(found)}: {', '.join(found)}" if found else "none"
     return told
 
 

@@ -134,6 +134,8 @@ class Finding(Table):
     concept: Code
     """What is looked for (the finding)."""
     site: Code | None = None
+    laterality: Code | None = None
+    """Only where the model's input fixes the side; never guessed."""
     threshold: float = Field(gt=0, lt=1)
     """Decision threshold on the calibrated probability."""
     slope: float = 1.0

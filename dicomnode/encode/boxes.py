@@ -11,7 +11,7 @@ from dicomnode.encode import concepts
 from dicomnode.encode.context import Context
 from dicomnode.encode.contours import Contour, pixel_mm2
 from dicomnode.encode.shown import Figure, Shown
-from dicomnode.encode.tracking import finding_tracking, lesion_tracking
+from dicomnode.encode.tracking import finding_name, finding_tracking, lesion_tracking
 from dicomnode.errors import ModelFault
 from dicomnode.values import Detection, Lesion, Volume
 
@@ -37,9 +37,9 @@ def unseen_findings(context: Context, shown: tuple[Shown, ...]) -> Iterator[Show
     """The findings that were looked for and of which there is no lesion."""
     found = {one.one_of for one in shown}
     for finding in context.rules.findings:
-        if finding.concept.meaning not in found:
+        if finding_name(finding) not in found:
             track = finding_tracking(finding, context.run.model.name, context.source)
-            yield Shown(track, finding.concept, finding.site)
+            yield Shown(track, finding.concept, finding.site, finding.laterality)
 
 
 def box_outline(lesion: Lesion, volume: Volume) -> Contour:
@@ -58,16 +58,17 @@ def box_mm(lesion: Lesion, volume: Volume) -> NDArray[np.float64]:
 
 
 def _shown(context: Context, finding: Finding, lesion: Lesion, volume: Volume, number: int) -> Shown:
-    name, place = f"{finding.concept.meaning} {number}", box_mm(lesion, volume).tolist()
+    name, place = f"{finding_name(finding)} {number}", box_mm(lesion, volume).tolist()
     x, y, z = place[:3]
     return Shown(
         tracking=lesion_tracking(finding.concept, name, context.run.model.name, context.source, place),
         concept=finding.concept,
         site=finding.site,
+        laterality=finding.laterality,
         key=box_outline(lesion, volume),
         figures=_sizes(*place[3:5]) if volume.has_geometry else (),
         centre_mm=(x, y, z) if volume.has_geometry else None,
-        one_of=finding.concept.meaning,
+        one_of=finding_name(finding),
         probability=lesion.probability,
         threshold=finding.threshold,
         positive=True,

@@ -89,6 +89,7 @@ def shown_scores(context: Context, answer: Classification) -> tuple[Shown, ...]:
                 tracking=finding_tracking(finding, context.run.model.name, context.source),
                 concept=finding.concept,
                 site=finding.site,
+                laterality=finding.laterality,
                 probability=score.probability,
                 threshold=finding.threshold,
                 uncertainty=score.uncertainty,

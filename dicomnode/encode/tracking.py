@@ -93,7 +93,13 @@ def finding_tracking(finding: Finding, task: str, source: Dataset) -> Tracking:
     """Tracking of one classification finding, bound to its study."""
     concept = f"{finding.concept.scheme}/{finding.concept.value}"
     uid = derived_uid("finding", str(source.StudyInstanceUID), task, concept, str(finding.index))
-    return Tracking(finding.concept.meaning, uid)
+    return Tracking(finding_name(finding), uid)
+
+
+def finding_name(finding: Finding) -> str:
+    """A finding as a reader names it, with its side where that is configured."""
+    side = finding.laterality.meaning.lower() if finding.laterality else ""
+    return f"{finding.concept.meaning}, {side}" if side else finding.concept.meaning
 
 
 def report_tracking(task: str, study_uid: str) -> Tracking:

@@ -115,7 +115,8 @@ def predecessor_faults(document: Dataset, expected: Expected) -> Iterator[str]:
 
 def _laterality_faults(expected: Expected) -> Iterator[str]:
     """No side in any object unless dicom.toml fixes one."""
-    if any(segment.laterality for segment in expected.rules.segments):
+    rules = expected.rules
+    if any(segment.laterality for segment in rules.segments) or any(finding.laterality for finding in rules.findings):
         return
     for one in expected.encoded:
         places = ((visited, tag) for visited in expected.visits(one) for tag in SIDES.keys() & visited.elements.keys())

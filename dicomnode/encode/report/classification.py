@@ -20,7 +20,7 @@ from dicomnode.encode.equipment import algorithm
 from dicomnode.encode.report.certainty import certainty
 from dicomnode.encode.report.document import Content, code_item
 from dicomnode.encode.report.words import NOT_VERIFIED, NOTHING_FOUND, domain_concept, examined
-from dicomnode.encode.tracking import finding_tracking
+from dicomnode.encode.tracking import finding_name, finding_tracking
 from dicomnode.values import Classification, DomainAnswer, FindingScore
 
 NO_PROBABILITY = "No probability is given, because the image lies outside the domain the model was evaluated on."
@@ -45,22 +45,23 @@ def classification_content(context: Context, answer: Classification, domain: Dom
 
 def _withheld(context: Context) -> tuple[FindingScore, ...]:
     """Every finding, without an answer."""
-    return tuple(FindingScore(finding.index, None, None, None) for finding in context.rules.findings)
+    return tuple(FindingScore(n, None, None, None) for n in range(len(context.rules.findings)))
 
 
 def finding_of(context: Context, score: FindingScore) -> Finding:
     """The configured finding that a score is about."""
-    return next(finding for finding in context.rules.findings if finding.index == score.index)
+    return context.rules.findings[score.index]
 
 
 def _group(context: Context, score: FindingScore, domain: DomainAnswer) -> ContentSequence:
     """One finding: present or absent, how probable, from which threshold on (TID 1501)."""
     finding = finding_of(context, score)
+    side = coded(finding.laterality) if finding.laterality else None
     track = finding_tracking(finding, context.run.model.name, context.source)
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(uid=track.uid, identifier=track.identifier),
         finding_type=coded(finding.concept),
-        finding_sites=[FindingSite(coded(finding.site))] if finding.site else None,
+        finding_sites=[FindingSite(coded(finding.site), laterality=side)] if finding.site else None,
         algorithm_id=algorithm(context),
         source_images=[
             SourceImageForMeasurementGroup(image.sop_class_uid, image.sop_instance_uid) for image in context.instances
@@ -94,7 +95,7 @@ def _sentences(context: Context, scores: tuple[FindingScore, ...], domain: Domai
 
 
 def _sentence(context: Context, finding: Finding, score: FindingScore) -> str:
-    name = context.hear(finding.concept.meaning)
+    name = context.hear(finding_name(finding))
     if score.probability is None:
         return context.say("{name}: not assessed.", name=name)
     return context.say(

@@ -4,9 +4,26 @@ from pathlib import Path
 
 from pydicom import Dataset
 
-from dicomnode.encode.door.items import children, groups, tree
+from dicomnode.bundles.dicom_toml import Code
+from dicomnode.encode.door import faults_of
+from dicomnode.encode.door.expected import Expected
+from dicomnode.encode.door.items import children, groups, tracking_of, tree
+from dicomnode.encode.results import encode_results
 from dicomnode.values import DomainAnswer
-from tests.unit.encode.examples import classification_results, classified, coded_answers, figures_of, texts
+from tests.phantom import dx_image
+from tests.unit.encode.examples import (
+    FINDINGS,
+    MADE_AT,
+    classification_results,
+    classified,
+    coded_answers,
+    figures_of,
+    flat,
+    node_of,
+    run_of,
+    stored,
+    texts,
+)
 
 OUTSIDE = DomainAnswer(inside=False, reasons=("the patient is 56 years old; the model was evaluated on 1 to 5 years",))
 
@@ -73,3 +90,20 @@ def test_a_radiograph_gets_no_seg_and_its_report_names_the_image(tmp_path: Path)
 def images_of(group: Dataset) -> list[str]:
     images = [item for _, item in tree(group) if item.ValueType == "IMAGE"]
     return [str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for item in images]
+
+
+def test_a_score_is_of_the_finding_at_its_position_whatever_column_that_is_of_and_on_its_side(tmp_path: Path) -> None:
+    left = Code(value="7771000", scheme="SCT", meaning="Left")
+    finding = FINDINGS.findings[0].model_copy(update={"index": 1, "laterality": left})
+    rules = FINDINGS.model_copy(update={"findings": (finding,)})
+    image = dx_image()
+    study, series = stored([image], tmp_path)
+    run = run_of(study, rules)
+
+    made = encode_results(run, series, flat(image, series), classified(0.91), rules, node_of(tmp_path), MADE_AT)
+
+    report = made[0].dataset
+    assert tracking_of(groups(report)[0])[0] == "Pneumonia, left"
+    assert "Pneumonia, left: suspected, probability 91" in texts(report)
+    assert coded_answers(report)["Laterality"] == "Left"
+    assert faults_of(Expected(made, run, rules, series)) == []
