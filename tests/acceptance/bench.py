@@ -69,12 +69,12 @@ class Bench:
 
 
 @contextmanager
-def bench(folder: Path, second_port: int = 0, *, prior: bool = False) -> Iterator[Bench]:
+def bench(folder: Path, second_port: int = 0, *, prior: bool = False, objects: str = "") -> Iterator[Bench]:
     """A bench in an empty folder."""
     port = free_port()
     for part in ("pacs", "node"):
         (folder / part).mkdir()
     with orthanc(folder / "pacs", node_port=port) as pacs:
-        text = config_text(port, pacs.dicom_port, second_port, prior=prior)
+        text = config_text(port, pacs.dicom_port, second_port, prior=prior, objects=objects)
         with node(folder / "node", port, text, ("hippocampus_mr",)) as under_test:
             yield Bench(pacs, under_test)

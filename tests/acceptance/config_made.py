@@ -11,9 +11,10 @@ commitment = false
 """
 
 
-def config_text(port: int, pacs_port: int, second_port: int = 0, *, prior: bool = False) -> str:
+def config_text(port: int, pacs_port: int, second_port: int = 0, *, prior: bool = False, objects: str = "") -> str:
     """A node on one PACS that analyses every MR study; with a second port, results go there too, uncommitted."""
     second = SECOND.format(port=second_port) if second_port else ""
+    profile = f'profile = "mine"\n[profiles.mine]\nobjects = [{objects}]' if objects else ""
     return f"""
 [receive]
 port = {port}
@@ -36,6 +37,7 @@ host = "127.0.0.1"
 port = {pacs_port}
 query = true
 commitment_wait_s = 10.0
+{profile}
 {second}
 [[routes]]
 name = "mr"
