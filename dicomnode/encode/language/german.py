@@ -41,6 +41,9 @@ GERMAN: dict[str, str] = {
     "the {count} most probable of {all} findings are given": (
         "angegeben sind die {count} wahrscheinlichsten von {all} Befunden"
     ),
+    "Centres of mass in the patient coordinate system, mm to the left, to the back and to the head: {places}": (
+        "Schwerpunkte im Patientenkoordinatensystem, mm nach links, nach hinten und zum Kopf: {places}"
+    ),
     "{name}: outlined; its size is not known.": "{name}: umrandet; die Größe ist nicht bekannt.",
     "Looked for and not found: {names}.": "Gesucht und nicht gefunden: {names}.",
     "The uncertainty of an outline is the model's own, averaged over the structure: 0 is sure, 1 is unsure": (

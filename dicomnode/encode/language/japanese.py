@@ -34,6 +34,9 @@ JAPANESE: dict[str, str] = {
         "判定閾値 {threshold} % 未満の所見は示しません"
     ),
     "the {count} most probable of {all} findings are given": ("{all} 件の所見のうち確率の高い {count} 件を示します"),
+    "Centres of mass in the patient coordinate system, mm to the left, to the back and to the head: {places}": (
+        "患者座標系での重心（左・後・頭側への mm）：{places}"
+    ),
     "{name}: outlined; its size is not known.": "{name}：輪郭を表示しています。大きさは不明です。",
     "Looked for and not found: {names}.": "検索しましたが検出されませんでした：{names}。",
     "The uncertainty of an outline is the model's own, averaged over the structure: 0 is sure, 1 is unsure": (

@@ -7,10 +7,13 @@ from highdicom.sr import ContentSequence
 
 from dicomnode.encode import concepts
 from dicomnode.encode.report.document import Content
+from dicomnode.encode.report.segmentation import name_in_words
 from dicomnode.encode.report.segments import centre_figures, planar_group, volumetric_group
 from dicomnode.encode.shown import Figure, Shown
 from dicomnode.encode.told import Told
 from dicomnode.values import Role, Segmentation
+
+CENTRES = "Centres of mass in the patient coordinate system, mm to the left, to the back and to the head: {places}"
 
 
 def with_findings(told: Told) -> Content:
@@ -18,7 +21,23 @@ def with_findings(told: Told) -> Content:
     seg = told.made.get(Role.SEG)
     outlines = [group for one in told.shown for group in _outline(told, one, measured=seg is not None)]
     groups = [*volumes(told), *outlines, *told.content.groups]
-    return replace(told.content, groups=groups, objects=(seg,) if seg is not None else ())
+    return with_groups(told, groups)
+
+
+def with_groups(told: Told, groups: list[ContentSequence]) -> Content:
+    """The content around these groups: the SEG as evidence, and where the findings lie in words."""
+    seg = told.made.get(Role.SEG)
+    comments = (*told.content.comments, *_centres_in_words(told))
+    return replace(told.content, groups=groups, comments=comments, objects=(seg,) if seg is not None else ())
+
+
+def _centres_in_words(told: Told) -> Iterator[str]:
+    """Where the findings lie, for software that reads no codes and people who compare."""
+    context = told.context
+    placed = [(name_in_words(context, one), one.centre_mm) for one in told.shown if one.centre_mm is not None]
+    places = (f"{name} ({' / '.join(context.number(mm, 1) for mm in at)})" for name, at in placed)
+    if placed:
+        yield context.say(CENTRES, places="; ".join(places))
 
 
 def volumes(told: Told) -> list[ContentSequence]:

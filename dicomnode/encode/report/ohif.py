@@ -5,7 +5,6 @@ with the SCOORD beside the numbers (TID 1410) their values would be lost. It sho
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from highdicom.sr import (
     ContentSequence,
@@ -20,11 +19,11 @@ from highdicom.sr import (
 from dicomnode.encode import concepts
 from dicomnode.encode.equipment import algorithm
 from dicomnode.encode.report.document import Content, text_item
-from dicomnode.encode.report.findings import slice_figures, volume_figures
+from dicomnode.encode.report.findings import slice_figures, volume_figures, with_groups
 from dicomnode.encode.report.segments import finding, image_of, measurement, planar_group, presence, sureness
 from dicomnode.encode.shown import Figure, Shown
 from dicomnode.encode.told import Told
-from dicomnode.values import Role, Volume
+from dicomnode.values import Volume
 
 FREEHAND = "Cornerstone3DTools@^0.1.0:PlanarFreehandROI"
 BESIDE_CENTRES_PX = 0.01
@@ -37,9 +36,7 @@ def with_editable_findings(told: Told) -> Content:
     A group that refers to the SEG's segment (TID 1411) would hide the drawing tool's id: OHIF joins groups of one
     tracking UID. The segment has the same tracking UID.
     """
-    seg = told.made.get(Role.SEG)
-    groups = [*_outlines(told), *told.content.groups]
-    return replace(told.content, groups=groups, objects=(seg,) if seg is not None else ())
+    return with_groups(told, [*_outlines(told), *told.content.groups])
 
 
 def _outlines(told: Told) -> Iterator[ContentSequence]:

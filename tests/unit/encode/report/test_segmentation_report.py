@@ -40,13 +40,16 @@ def test_the_summary_gives_volume_and_extent_in_words_with_units(tmp_path: Path)
     # label 1: 2 × 3 × 2 voxels of 10 mm: 12 ml, diagonal of 20 × 30 × 20 mm; label 2: 1 × 3 × 3 voxels: 9 ml
     report = segmentation_results(mr_series(pixel_mm=(10, 10), spacing_mm=10), tmp_path).report
 
-    assert texts(report).splitlines()[-5:] == [
+    assert texts(report).splitlines()[-6:] == [
         "AI result, not verified by a physician. "
         "Anterior hippocampus: volume 12.00 ml, largest diameter 41 mm. "
         "Posterior hippocampus: volume 9.00 ml, largest diameter 44 mm. "
         "Examined: MR series 'MR 1', 5 images.",
         "Each structure is outlined on the slice where it is largest.",
         "The uncertainty of an outline is the model's own, averaged over the structure: 0 is sure, 1 is unsure.",
+        # columns 1-2, rows 1-3, slices 1-2; columns 4-6, rows 2-4, slice 3; 10 mm each from the origin
+        "Centres of mass in the patient coordinate system, mm to the left, to the back and to the head: "
+        "Anterior hippocampus (15.0 / 20.0 / 15.0); Posterior hippocampus (50.0 / 30.0 / 30.0).",
         "Position within the head not verified.",
         "Measures the hippocampus in T1 weighted MR; not for clinical use.",
     ]
