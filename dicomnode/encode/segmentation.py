@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+from highdicom import PlanePositionSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
 from highdicom.seg import Segmentation as SegmentationObject
@@ -15,6 +16,7 @@ from dicomnode.encode.context import Context
 from dicomnode.encode.equipment import algorithm_sequence, identity, settle
 from dicomnode.encode.grid import pixel_measures, settle_dimensions
 from dicomnode.encode.regions import Region, Regions
+from dicomnode.encode.segment_frames import functional_groups, occupied, packed, position_of
 from dicomnode.errors import SeriesRefused
 from dicomnode.values import Role, Volume
 
@@ -30,16 +32,16 @@ def segmentation(context: Context, volume: Volume, labels: NDArray[np.uint8], re
 
     Source: PS3.3 A.51, C.8.20.
     """
-    numbered, measures = np.zeros(256, np.uint8), pixel_measures(context, volume)
-    for region in regions.found:
-        numbered[region.structure.segment.index] = region.number
+    require_one_source(volume, context.sources.headers)
+    frames, measures = occupied(labels, regions.found), pixel_measures(context, volume)
     seg: Dataset = SegmentationObject(
         source_images=list(context.sources.headers),
-        pixel_array=in_source_order(numbered[labels], volume, context.sources.headers),
+        pixel_array=np.zeros((1, *labels.shape[1:]), np.uint8),
+        plane_positions=[_first_position(context, volume)],
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[_described(context, region) for region in regions.found],
         pixel_measures=measures,
-        omit_empty_frames=True,
+        omit_empty_frames=False,
         transfer_syntax_uid=ExplicitVRLittleEndian,
         content_label="AI_RESULT",
         content_description=context.description,
@@ -47,27 +49,35 @@ def segmentation(context: Context, volume: Volume, labels: NDArray[np.uint8], re
     )
     seg.ContentCreatorName = ""  # type 2; no person made it
     settle(seg, context)
-    seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = measures  # highdicom makes the gap of one slice 1 mm
     settle_dimensions(seg, context, Role.SEG)
+    shared = seg.SharedFunctionalGroupsSequence[0]
+    shared.PixelMeasuresSequence = measures  # highdicom makes the gap of one slice 1 mm
+    if "SegmentIdentificationSequence" in shared:
+        del shared.SegmentIdentificationSequence
+    seg.PerFrameFunctionalGroupsSequence = functional_groups(frames, volume, context.sources.headers)
+    seg.NumberOfFrames, seg.PixelData = len(frames), packed(labels, frames)
     return seg
 
 
-def in_source_order(labels: NDArray[np.uint8], volume: Volume, sources: tuple[Dataset, ...]) -> NDArray[np.uint8]:
-    """The label map's slices in the order of the source's frames (highdicom pairs them by order).
+def require_one_source(volume: Volume, sources: tuple[Dataset, ...]) -> None:
+    """The images that a SEG may come from.
 
     Raises:
         SeriesRefused: the volume was read from several multi-frame instances, or shares one frame twice.
     """
     if volume.frames[0].frame_number is None:
-        return labels
+        return
     if len(sources) != 1:
         raise SeriesRefused("the volume comes from several multi-frame instances: a SEG refers to one")
-    frames = [frame.frame_number or 0 for frame in volume.frames]
+    frames = [frame.frame_number for frame in volume.frames]
     if max(Counter(frames).values()) > 1:
         raise SeriesRefused("two slices of the volume come from one frame")
-    ordered = np.zeros((int(sources[0].NumberOfFrames), *labels.shape[1:]), np.uint8)
-    ordered[np.array(frames) - 1] = labels
-    return ordered
+
+
+def _first_position(context: Context, volume: Volume) -> PlanePositionSequence:
+    """Where the one empty slice lies that highdicom describes the object by; its frames are made afterwards."""
+    position = position_of(volume.frames[0], context.sources.headers[0])
+    return PlanePositionSequence("PATIENT", [float(coordinate) for coordinate in position])
 
 
 def _described(context: Context, region: Region) -> SegmentDescription:

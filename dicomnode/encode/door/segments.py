@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset
 
 from dicomnode.encode.door.expected import Expected
@@ -40,17 +41,22 @@ def segment_faults(expected: Expected) -> Iterator[str]:
 def voxel_counts(seg: Dataset) -> dict[int, int] | None:
     """Set bits of each segment (PS3.5 8.1.1: one bit a pixel, least significant first); None on a wrong length."""
     frames = seg.get("PerFrameFunctionalGroupsSequence") or ()
-    pixels = len(frames) * int(seg.Rows) * int(seg.Columns)
-    raw = bytes(seg.get("PixelData") or b"")
-    if len(raw) != -(-pixels // 16) * 2:
+    pixels = int(seg.Rows) * int(seg.Columns)
+    raw = np.frombuffer(seg.get("PixelData") or b"", np.uint8)
+    if len(raw) != -(-len(frames) * pixels // 16) * 2:
         return None
-    bits = np.unpackbits(np.frombuffer(raw, np.uint8), count=pixels, bitorder="little")
-    sums = bits.reshape(len(frames), -1).sum(axis=1, dtype=np.int64)
     counts: dict[int, int] = {}
-    for frame, voxels in zip(frames, sums.tolist(), strict=True):
+    for n, frame in enumerate(frames):
         number = segment_number(seg, frame)
-        counts[number] = counts.get(number, 0) + voxels
+        counts[number] = counts.get(number, 0) + _set_bits(raw, n * pixels, pixels)
     return counts
+
+
+def _set_bits(raw: NDArray[np.uint8], first: int, count: int) -> int:
+    """How many of so many bits are set, from one bit on; a frame need not begin on a whole byte."""
+    begin, offset = divmod(first, 8)
+    bits = np.unpackbits(raw[begin : -(-(first + count) // 8)], count=offset + count, bitorder="little")
+    return int(np.count_nonzero(bits[offset:]))
 
 
 def segment_number(seg: Dataset, frame: Dataset) -> int:
