@@ -27,9 +27,10 @@ lint: $(READY) ## check format, rules and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(READY) ## measure receiving and turnaround against DCMTK and Orthanc
+bench: $(READY) ## measure receiving, turnaround and encoding against DCMTK, Orthanc and dcmqi
 	$(BIN)/dicomnode bench receive
 	$(BIN)/dicomnode bench turnaround
+	$(BIN)/dicomnode bench encode
 
 peers: ## install Orthanc, DCMTK, the validators and a viewer (apt and npm, as root)
 	deploy/peers.sh

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from dicomnode.bench.tables import figures_table, print_surroundings, turnaround_table, verdicts_table
+from dicomnode.bench.tables import encoding_table, figures_table, print_surroundings, turnaround_table, verdicts_table
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: how fast studies come in, how soon results go out.")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -43,6 +43,23 @@ def turnaround(
         console.print(turnaround_table(found))
         console.print(f"target: median ≤ {bench.TARGET_S:g} s: {'reached' if reached else 'MISSED'}")
     raise typer.Exit(0 if reached else 1)
+
+
+@app.command()
+def encode(
+    repeats: Annotated[int, typer.Option(min=1, help="SEGs made of each label map, in turns with dcmqi.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Seconds and memory to make a SEG of 512×512×300 with 10 segments beside dcmqi; exit code 1 if missed."""
+    from dicomnode.bench import encoding as bench
+
+    console, progress = Console(), Console(stderr=True)
+    found = bench.measure(repeats, lambda what: progress.print(f"[dim]{what}[/dim]"))
+    if as_json:
+        console.print_json(json.dumps([vars(one) for compared in found for one in (*compared.ours, *compared.theirs)]))
+    else:
+        console.print(encoding_table(found))
+    raise typer.Exit(0 if all(compared.reached for compared in found) else 1)
 
 
 def _receive(repeats: int, instances: int, as_json: bool) -> bool:

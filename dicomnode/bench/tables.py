@@ -9,6 +9,7 @@ from rich.table import Table
 from dicomnode.bench.receive import Figures, Verdict
 
 if TYPE_CHECKING:
+    from dicomnode.bench.encoding import Compared
     from dicomnode.bench.turnaround import Turnaround
 
 
@@ -55,6 +56,19 @@ def turnaround_table(found: list["Turnaround"]) -> Table:
         )
     nets = [one.net_s for one in found]
     table.add_row("median", "", "", "", f"{statistics.median(nets):.2f} ({min(nets):.2f}-{max(nets):.2f})", "")
+    return table
+
+
+def encoding_table(found: list["Compared"]) -> Table:
+    """One row a label map."""
+    table = Table(title="a SEG of 512×512×300, 10 segments: median seconds, peak memory in label maps above idle")
+    for heading in ("label map", "dicomnode", "dcmqi", "memory", "dcmqi's", "file, MB", ""):
+        table.add_column(heading)
+    for one in found:
+        ours, theirs = one.seconds
+        memory = max(made.times_the_mask for made in one.theirs)
+        row = (one.mask, f"{ours:.2f} s", f"{theirs:.2f} s", f"{one.times_the_mask:.2f}", f"{memory:.2f}")
+        table.add_row(*row, f"{one.ours[0].file_bytes / 1e6:.0f}", "reached" if one.reached else "MISSED")
     return table
 
 
