@@ -102,11 +102,12 @@ def tracking(marked: Marked) -> list[Dataset]:
 
 def algorithm_of(context: Context, marked: Marked, relationship: str) -> list[Dataset]:
     """The algorithm with the threshold that decided and the spread of the probability (TID 4019)."""
-    said = []
-    if marked.shown.threshold is not None:
-        said.append(f"decision threshold: {100 * marked.shown.threshold:.4g} %")
-    if marked.shown.uncertainty is not None:
-        said.append(f"standard deviation of the certainty: {100 * marked.shown.uncertainty:.4g} %")
+    shown, said = marked.shown, []
+    if shown.threshold is not None:
+        said.append(context.say("Decision threshold: {threshold}", threshold=context.percent(shown.threshold)))
+    if shown.probability is not None and shown.uncertainty is not None:
+        certainty = context.percent(shown.probability, shown.uncertainty)
+        said.append(context.say("Certainty with one standard deviation: {certainty}", certainty=certainty))
     return list(algorithm(context, relationship, said))
 
 

@@ -21,8 +21,10 @@ from dicomnode.encode.cad.items import (
 from dicomnode.encode.concepts import coded
 from dicomnode.encode.context import Context
 from dicomnode.encode.equipment import algorithm_parameters
-from dicomnode.encode.report.words import domain_concept
+from dicomnode.encode.report.words import RESEARCH
 from dicomnode.encode.told import Told
+
+WITHIN = "The input lies within the domain the model was evaluated on"
 
 
 def is_answered(told: Told) -> bool:
@@ -95,7 +97,7 @@ def processing_summary(told: Told, presented: bool) -> CodedConcept:
 
 def _circumstances(told: Told) -> Iterator[str]:
     """The domain, and the reason where there is no answer: a parameter is the only text that TID 4100 has room for."""
-    if told.prediction is not None:
-        yield f"input: {domain_concept(told.prediction.domain).meaning}"
     if not is_answered(told):
         yield told.content.summary
+    elif told.prediction is not None:
+        yield told.context.say(WITHIN if told.prediction.domain.inside else RESEARCH)

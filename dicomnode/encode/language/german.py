@@ -7,6 +7,11 @@ GERMAN: dict[str, str] = {
         "Nur für Forschungszwecke: Die Eingabe liegt außerhalb des Bereichs, für den das Modell evaluiert wurde; "
         "auf die Werte ist kein Verlass"
     ),
+    "The input lies within the domain the model was evaluated on": (
+        "Die Eingabe liegt innerhalb des Bereichs, für den das Modell evaluiert wurde"
+    ),
+    "Decision threshold: {threshold}": "Entscheidungsschwelle: {threshold}",
+    "Certainty with one standard deviation: {certainty}": "Sicherheit mit einer Standardabweichung: {certainty}",
     "Examined: {series}.": "Untersucht: {series}.",
     "Looked at: {series}": "Angesehen: {series}",
     "{modality} series '{description}', {count} images": "{modality}-Serie „{description}“, {count} Bilder",

@@ -6,6 +6,9 @@ JAPANESE: dict[str, str] = {
     "Research use: the input lies outside the domain the model was evaluated on; do not rely on the figures": (
         "研究用：入力画像はモデルの評価範囲外です。数値を判断の根拠にしないでください。"
     ),
+    "The input lies within the domain the model was evaluated on": "入力画像はモデルの評価範囲内です",
+    "Decision threshold: {threshold}": "判定閾値：{threshold}",
+    "Certainty with one standard deviation: {certainty}": "確信度（±1標準偏差）：{certainty}",
     "Examined: {series}.": "解析対象：{series}。",
     "Looked at: {series}": "確認したシリーズ：{series}。",
     "{modality} series '{description}', {count} images": "{modality}シリーズ「{description}」、{count}画像",

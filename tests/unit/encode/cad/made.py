@@ -56,10 +56,11 @@ def made(
     rules: DicomToml,
     prediction: Prediction,
     objects: Sequence[Role] = (Role.SR, Role.CAD_SR),
+    images: Sequence[Dataset] = (),
     **changes: object,
 ) -> Example:
-    """The results of one prediction on one of the phantoms."""
-    study, series = stored(source(name), folder)
+    """The results of one prediction on one of the phantoms, or on images that took its place."""
+    study, series = stored(images or source(name), folder)
     limits = rules.series.model_copy(update={"dimensions": 3 if name in STACKS else 2})
     volume, run = build_volume(series, limits), run_of(study, rules, **changes)
     results = encode_results(run, series, volume, prediction, rules, node_of(folder), MADE_AT, objects=objects)

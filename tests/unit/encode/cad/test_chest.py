@@ -11,6 +11,7 @@ from dicomnode.encode.door.items import children, concept
 from dicomnode.encode.shown import Shown
 from dicomnode.encode.tracking import Tracking
 from dicomnode.values import Lesion, Role
+from tests.phantoms.sources import source
 from tests.unit.encode.cad.made import (
     ANALYSES,
     CHEST,
@@ -91,6 +92,16 @@ def test_a_detection_in_a_stack_names_its_series(on_ct: Example, report: Dataset
 
 def test_the_door_lets_it_pass(on_ct: Example) -> None:
     assert door_says(on_ct) == []
+
+
+def test_a_finding_in_a_multi_frame_image_names_its_frame(tmp_path: Path) -> None:
+    (image,) = source("enhanced MR")
+    image.Modality, image.BodyPartExamined = "CT", "CHEST"
+    example = made("enhanced MR", tmp_path, RULES, found(LESION), images=[image])
+
+    (library,) = children(report_of(example), LIBRARY)
+    (entry,) = library.ContentSequence
+    assert entry.ReferencedSOPSequence[0].ReferencedFrameNumber == example.volume.frames[2].frame_number
 
 
 def test_a_radiograph_is_listed_with_its_view_and_no_side(tmp_path: Path) -> None:
