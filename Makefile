@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 AT_ONCE := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: demo test lint bench peers soak systemd clean help
+.PHONY: demo test lint bench peers gallery soak systemd clean help
 
 help: ## say what there is to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ bench: $(READY) ## measure receiving, turnaround and encoding against DCMTK, Ort
 
 peers: ## install Orthanc, DCMTK, the validators and a viewer (apt and npm, as root)
 	deploy/peers.sh
+
+gallery: $(READY) ## make the pictures of deploy/docs/gallery again (pages of PDFs need pdftoppm: `make peers`)
+	$(BIN)/python -m tests.gallery
 
 soak: $(READY) ## run the long tests too: full kill counts and long simulations
 	DICOMNODE_SOAK=1 $(BIN)/python -m pytest -q --timeout=3600 $(AT_ONCE) $(PYTEST_ARGS)

@@ -7,7 +7,8 @@ set -euo pipefail
 ohif_version=3.13.2
 ohif=/usr/local/share/ohif
 packages=(orthanc orthanc-dicomweb orthanc-gdcm dcmtk libgdcm-tools gcc libc6-dev curl openssl
-  libpixelmed-java default-jdk-headless chromium fonts-dejavu-core)
+  libpixelmed-java default-jdk-headless chromium fonts-dejavu-core
+  poppler-utils fonts-droid-fallback fonts-nanum)
 command -v npm >/dev/null || packages+=(npm)
 
 as_root() { # a command

@@ -147,6 +147,12 @@ KNOWN_FINDINGS = (
         "PS3.3 C.17.2 Table C.17-2",
         "an SR repeats the accession number in Referenced Request Sequence, which the validator takes for the series",
     ),
+    KnownFinding(
+        "dcentvfy",
+        "Warning - Different information entities for attribute - Element=<AccessionNumber> IE <Study> versus <Series>",
+        "PS3.3 C.17.2 Table C.17-2",
+        "the same, where the SR is read before another object",
+    ),
     *PIXELMED,
 )
 

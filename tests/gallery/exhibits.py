@@ -18,8 +18,11 @@ from dicomnode.encode.results import could_not_analyse, encode_results
 from dicomnode.infer.predict import Predictor
 from dicomnode.values import (
     Classification,
+    Detection,
     DomainAnswer,
     FindingScore,
+    Lesion,
+    Predecessor,
     Prediction,
     Role,
     Segmentation,
@@ -27,6 +30,7 @@ from dicomnode.values import (
 from dicomnode.volume.build import build_volume
 from tests.gallery import models
 from tests.gallery.bodies import ABDOMEN, BRAIN, HEAD, TORSO, breast, made
+from tests.gallery.bodies import CHEST as LUNGS
 from tests.msd import msd_case
 from tests.phantom import OBLIQUE, SAGITTAL, Subject, ct_series, dx_image, enhanced, mr_series, study_of, write
 from tests.unit.encode.examples import MADE_AT, run_of
@@ -101,6 +105,21 @@ def abdomen(folder: Path, language: str = "en", subject: Subject = SIEGFRIED) ->
     return said(images, folder, models.ABDOMEN, Prediction(Segmentation(labels), INSIDE, "cpu"), language)
 
 
+def nodules(folder: Path) -> tuple[Encoded, ...]:
+    values, _ = made(TORSO, LUNGS, -1000, 14, seed=9)
+    images = ct_series(
+        values=np.clip(values, -1024, None), spacing_mm=5, pixel_mm=(1.1, 1.1), origin=(-193, -158, -72),
+        name="Chest 5 mm", subject=SIEGFRIED,
+    )  # fmt: skip
+    for image in images:
+        image.WindowCenter, image.WindowWidth = "-600", "1500"
+    lesions = (
+        Lesion(0, 0.93, ((16.0, 21.0), (113.0, 132.0), (79.0, 98.0))),
+        Lesion(0, 0.64, ((7.0, 10.0), (165.0, 178.0), (253.0, 266.0))),
+    )
+    return said(images, folder, models.CHEST, Prediction(Detection(lesions), INSIDE, "cpu"))
+
+
 def oblique(folder: Path) -> tuple[Encoded, ...]:
     values, labels = made(HEAD, BRAIN, 12, 11)
     images = mr_series(
@@ -108,7 +127,8 @@ def oblique(folder: Path) -> tuple[Encoded, ...]:
         subject=SIEGFRIED,
     )  # fmt: skip
     answer = Segmentation(labels, uncertainty={1: 0.08, 2: 0.21})
-    return said(images, folder, models.HEAD, Prediction(answer, INSIDE, "cpu"))
+    earlier = Predecessor("1.2.3", "1.2.840.10008.5.1.4.1.1.88.34", "1.2.3.4")
+    return said(images, folder, models.HEAD, Prediction(answer, INSIDE, "cpu"), predecessors=(earlier,))
 
 
 def enhanced_mr(folder: Path) -> tuple[Encoded, ...]:
@@ -179,7 +199,7 @@ def could_not(folder: Path) -> tuple[Encoded, ...]:
 PNEUMONIA, NORMAL = "train_person1897_bacteria_4789.jpeg", "train_NORMAL2-IM-0516-0001.jpeg"
 EXHIBITS = (
     Exhibit("01_ct_organs", "Axial CT with organs (phantom)", abdomen),
-    Exhibit("02_mr_oblique", "Oblique MR (phantom)", oblique),
+    Exhibit("02_mr_oblique", "Oblique MR, a revision (phantom)", oblique),
     Exhibit("03_mr_hippocampus", "Hippocampus (Medical Segmentation Decathlon)", hippocampus),
     Exhibit("04_mr_enhanced", "Enhanced multi-frame MR, sagittal (phantom)", enhanced_mr),
     Exhibit("05_dx_positive", "Chest radiograph, pneumonia suspected", lambda f: chest(f, PNEUMONIA)),
@@ -194,4 +214,5 @@ EXHIBITS = (
     Exhibit("10_nothing_found", "Nothing found (phantom)", nothing),
     Exhibit("11_could_not", "Could not analyse", could_not),
     Exhibit("12_mr_japanese", "Hippocampus, Japanese", lambda f: hippocampus(f, "ja", TARO)),
+    Exhibit("13_ct_nodules", "Nodules detected in CT (phantom)", nodules),
 )

@@ -41,6 +41,20 @@ ABDOMEN = DicomToml(
         organ(6, "Pancreas", "15776009", (70, -10, -40)),
     ),
 )
+NODULE = sct("427359005", "Solitary nodule of lung")
+CHEST = DicomToml(
+    model=About(
+        name="lung_nodules_ct",
+        kind=Kind.DETECTION,
+        title="Lung nodules CT",
+        intended_use="Research: finds lung nodules of 4 mm and more in CT. Not for clinical use.",
+        procedure=Code(value="169069000", scheme="SCT", meaning="CT of chest"),
+        site=sct("39607008", "Lung"),
+        statements=("Evaluated on phantoms only.",),
+    ),
+    series=SeriesRules(modalities=("CT",)),
+    findings=(Finding(index=0, concept=NODULE, site=sct("39607008", "Lung"), threshold=0.5),),
+)
 HEAD = DicomToml(
     model=About(
         name="head_mr",

@@ -28,6 +28,7 @@ GERMAN_PICTURES: dict[str, str] = {
     "not assessed": "nicht beurteilt",
     "decision threshold {threshold}": "Entscheidungsschwelle {threshold}",
     "{count} more in the report": "{count} weitere im Bericht",
+    "Outline, uncertainty": "Kontur, Unsicherheit",
     "Largest diameter": "Größter Durchmesser",
     "Diameters on the slice": "Durchmesser auf der Schicht",
     "{name} on the slice": "{name} auf der Schicht",

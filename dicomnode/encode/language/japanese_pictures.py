@@ -26,6 +26,7 @@ JAPANESE_PICTURES: dict[str, str] = {
     "not assessed": "評価なし",
     "decision threshold {threshold}": "判定閾値 {threshold}",
     "{count} more in the report": "ほか{count}件はレポートを参照",
+    "Outline, uncertainty": "輪郭の不確かさ",
     "Largest diameter": "最大径",
     "Diameters on the slice": "断面上の径",
     "{name} on the slice": "断面上の{name}",

@@ -1,6 +1,7 @@
 """The report on paper: whose it is, what was found, how sure, by which model, and what it is not."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BytesIO
 
 from reportlab.pdfgen.canvas import Canvas
@@ -41,21 +42,42 @@ HEAD, SECTION, BODY, NOTE, LABEL = (
     Type(7.5, SOFT),
 )
 TONES = {Tone.FOUND: ALARM, Tone.CLEAR: CALM, Tone.SILENT: SOFT}
-POINTS_TO_PIXELS = 2.6
-"""Pictures are drawn at about 190 pixels to the inch."""
-TALLEST = (270.0, 220.0, 170.0, 130.0)
+PIXELS = 720
+"""Height and width into which a view is drawn: at most 190 pixels to the inch."""
+QUALITY = 90
+"""Of the JPEG pictures."""
+TALLEST = (270.0, 240.0, 210.0, 180.0, 155.0, 130.0)
 """Points that a row of pictures may take: the most with which all fits on one page, else the most."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One view, drawn."""
+
+    jpeg: bytes
+    size: tuple[int, int]
+    caption: str
 
 
 def report_pdf(told: Told) -> bytes:
     """The report as a PDF; the same answer gives the same bytes."""
-    lengths = {tallest: _written(told, tallest, total=0)[1] for tallest in TALLEST}
-    tallest = next((tallest for tallest, pages in lengths.items() if pages == 1), TALLEST[0])
-    return _written(told, tallest, total=lengths[tallest])[0]
+    shots = tuple(_shot(told.context, view) for view in views_of(told))
+    for tallest in TALLEST if shots else TALLEST[:1]:
+        content, pages = _written(told, shots, tallest, total=1)
+        if pages == 1:
+            return content
+    _, pages = _written(told, shots, TALLEST[0], total=0)
+    return _written(told, shots, TALLEST[0], total=pages)[0]
 
 
-def _written(told: Told, tallest: float, total: int) -> tuple[bytes, int]:
-    """The PDF and how many pages it has; the first time they are only counted."""
+def _shot(context: Context, view: View) -> Shot:
+    image, buffer = panel(context, view, (PIXELS, PIXELS)), BytesIO()
+    image.save(buffer, "JPEG", quality=QUALITY, subsampling=0)
+    return Shot(buffer.getvalue(), image.size, caption(context, view))
+
+
+def _written(told: Told, shots: tuple[Shot, ...], tallest: float, total: int) -> tuple[bytes, int]:
+    """The PDF and how many pages it has."""
     context, story, buffer = told.context, story_of(told), BytesIO()
     first = known(face(REGULAR))
     canvas = Canvas(buffer, pagesize=(WIDTH, HEIGHT), invariant=1, initialFontName=first, lang=context.node.language)
@@ -66,7 +88,7 @@ def _written(told: Told, tallest: float, total: int) -> tuple[bytes, int]:
     _head(quill, context, story)
     _identity(quill, context)
     _answer(quill, told, story)
-    below = _pictures(quill, told, tallest)
+    below = _pictures(quill, shots, tallest)
     _sure(quill, told, story)
     _not(quill, context, story)
     quill.y, quill.x, quill.width = max(quill.y, below), MARGIN, INNER
@@ -89,6 +111,8 @@ def _head(quill: Quill, context: Context, story: Story) -> None:
     quill.write((after, quill.y + 11), context.hear(context.rules.model.title), Type(10, SOFT))
     quill.y += 18
     quill.say(story.headline, HEAD)
+    if story.revised:
+        quill.say(story.revised, Type(10, ALARM, bold=True))
     quill.y += 10
 
 
@@ -142,38 +166,37 @@ def _answer(quill: Quill, told: Told, story: Story) -> None:
         quill.y += 6
 
 
-def _pictures(quill: Quill, told: Told, most: float) -> float:
+def _pictures(quill: Quill, shots: tuple[Shot, ...], most: float) -> float:
     """Side by side; beside a single one there is room for what follows. Where the pictures end."""
-    views = views_of(told)
-    if not views:
+    if not shots:
         return 0.0
-    wide = (INNER - 10 * (len(views) - 1)) / len(views) if len(views) > 1 else 0.55 * INNER
-    shown = [(view, panel(told.context, view, _pixels(wide, most))) for view in views]
-    tallest = max(image.height for _, image in shown) / POINTS_TO_PIXELS
+    wide = (INNER - 10 * (len(shots) - 1)) / len(shots) if len(shots) > 1 else 0.55 * INNER
+    sizes = [_fitted(shot, (wide, most)) for shot in shots]
+    tallest = max(height for _, height in sizes)
     quill.need(tallest + 30)
     quill.y += 4
-    for n, (view, image) in enumerate(shown):
-        size, x = image.width / POINTS_TO_PIXELS, MARGIN + n * (wide + 10)
-        height = quill.picture(image, (x, quill.y), size)
-        _caption(quill, told.context, view, (x, quill.y + height), max(size, wide) if len(views) > 1 else size)
+    for n, (shot, size) in enumerate(zip(shots, sizes, strict=True)):
+        x = MARGIN + n * (wide + 10)
+        quill.picture(shot.jpeg, (x, quill.y), size)
+        _caption(quill, shot.caption, (x, quill.y + size[1]), wide if len(shots) > 1 else size[0])
     below = quill.y + tallest + 26
-    if len(views) == 1:
-        beside = shown[0][1].width / POINTS_TO_PIXELS + 18
-        quill.x, quill.width = MARGIN + beside, INNER - beside
+    if len(shots) == 1:
+        quill.x, quill.width = MARGIN + sizes[0][0] + 18, INNER - sizes[0][0] - 18
     else:
         quill.y = below
     return below
 
 
-def _caption(quill: Quill, context: Context, view: View, at: tuple[float, float], width: float) -> None:
+def _fitted(shot: Shot, box: tuple[float, float]) -> tuple[float, float]:
+    zoom = min(box[0] / shot.size[0], box[1] / shot.size[1])
+    return shot.size[0] * zoom, shot.size[1] * zoom
+
+
+def _caption(quill: Quill, words: str, at: tuple[float, float], width: float) -> None:
     before = quill.x, quill.y, quill.width
     quill.x, quill.y, quill.width = at[0], at[1] + 2, width
-    quill.say(caption(context, view), LABEL)
+    quill.say(words, LABEL)
     quill.x, quill.y, quill.width = before
-
-
-def _pixels(width: float, height: float) -> tuple[int, int]:
-    return round(width * POINTS_TO_PIXELS), round(height * POINTS_TO_PIXELS)
 
 
 def _sure(quill: Quill, told: Told, story: Story) -> None:

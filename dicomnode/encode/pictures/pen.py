@@ -16,10 +16,9 @@ THICKER = 45
 EDGE = 2.0
 LEADING = 1.38
 """Distance of lines, in sizes."""
-WORD = re.compile(
-    r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff01-\uff60][、。，．）」』】！？：；ー～]*|[^\s\u3040-\u30ff\u3400-\u9fff\uff01-\uff60]+|\s+"
-)
-"""What stays on one line: a word, or an ideograph with the marks that may not begin a line."""
+IDEOGRAPH = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff01-\uff60"
+WORD = re.compile(rf"[{IDEOGRAPH}][、。，．）」』】！？：；ー～]*|[^\s{IDEOGRAPH}]+(?: (?:%|mm²?|ml|HU)(?!\w))*|\s+")
+"""What stays on one line: a word, a figure with its unit, or an ideograph with the marks that may not begin a line."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import Image
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
@@ -20,8 +19,6 @@ MARGIN, FOOT = 44.0, 66.0
 """Points; the foot holds the warning and the page number."""
 FILL_AND_STROKE = 2
 """Text rendering mode (ISO 32000-1, 9.3.6)."""
-QUALITY = 90
-"""Of the JPEG pictures."""
 DARK, SOFT, HAIR, WASH = (24, 28, 34), (92, 98, 108), (206, 210, 216), (244, 245, 247)
 """Inks on white."""
 ALARM, CALM = (168, 84, 0), (0, 92, 158)
@@ -80,13 +77,9 @@ class Quill:
         self.canvas.setLineWidth(look.size / THICKER)
         return FILL_AND_STROKE
 
-    def picture(self, image: Image.Image, at: tuple[float, float], width: float) -> float:
-        """A picture with its upper left corner at a point; its height."""
-        buffer = BytesIO()
-        image.save(buffer, "JPEG", quality=QUALITY, subsampling=0)
-        height = width * image.height / image.width
-        self.canvas.drawImage(ImageReader(BytesIO(buffer.getvalue())), at[0], HEIGHT - at[1] - height, width, height)
-        return height
+    def picture(self, jpeg: bytes, at: tuple[float, float], size: tuple[float, float]) -> None:
+        """A picture with its upper left corner at a point."""
+        self.canvas.drawImage(ImageReader(BytesIO(jpeg)), at[0], HEIGHT - at[1] - size[1], *size)
 
     def box(self, at: tuple[float, float], size: tuple[float, float], colour: Colour, *, radius: float = 0.0) -> None:
         """A filled box, its upper left corner at a point."""

@@ -71,7 +71,8 @@ def _header(draw: ImageDraw.ImageDraw, told: Told, story: Story) -> None:
     room = WIDTH - MARGIN - 60 - width_of(pill, Style(24, AMBER, bold=True)) - after
     write(draw, (after, 68), fitted(context.hear(model.title), TITLE, room), TITLE)
     write(draw, (x, 126), fitted(story.headline, HEAD, WIDTH - x - MARGIN), HEAD)
-    write(draw, (x, 162), " · ".join(part for part in (series_in_short(told), story.domain) if part), NOTE)
+    subtitle = " · ".join(part for part in (series_in_short(told), story.domain, story.revised) if part)
+    write(draw, (x, 162), fitted(subtitle, NOTE, WIDTH - x - MARGIN), NOTE)
     _pill(draw, pill)
 
 
@@ -104,7 +105,7 @@ def _findings(column: Column, context: Context, story: Story, *, has_heat: bool)
         if line.verdict:
             _scored(column, context, line)
         else:
-            _outlined(column, line, said_of(line, context, 1 if dense else 2), dense=dense)
+            _outlined(column, line, said_of(line, context, 1 if dense else 3), dense=dense)
     if len(story.lines) > MOST_LINES:
         column.say(context.say("{count} more in the report", count=len(story.lines) - MOST_LINES), NOTE)
     if has_heat:

@@ -1,10 +1,11 @@
 """What a picture or a page says, in the site's language: the headline, a line for each finding, the remarks."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from dicomnode.encode import concepts
+from dicomnode.encode.boxes import unseen_findings
 from dicomnode.encode.context import Context
 from dicomnode.encode.language import sentence
 from dicomnode.encode.pictures.colours import Colour, on_black
@@ -12,8 +13,9 @@ from dicomnode.encode.pictures.values import Value, same, values_of
 from dicomnode.encode.report.segmentation import LARGEST_SLICE
 from dicomnode.encode.shown import Shown
 from dicomnode.encode.told import Told
-from dicomnode.values import Classification, Segmentation
+from dicomnode.values import Classification, Detection, Segmentation
 
+REVISED = "Revised: replaces an earlier AI result of this study."
 WARNING = "AI result, not verified. Not for diagnosis alone."
 
 
@@ -62,23 +64,26 @@ class Story:
     domain: str
     """Whether the input lies within the evaluated domain; empty where nothing was analysed."""
     research: bool
+    revised: str
+    """That it replaces an earlier result; empty for a first one."""
 
 
 def story_of(told: Told) -> Story:
     """What is to be read of one answer."""
-    context, prediction = told.context, told.prediction
+    prediction = told.prediction
     research = bool(prediction and prediction.domain.overridden and not prediction.domain.inside)
     tone = _tone(told)
     return Story(
         tone=tone,
         headline=_headline(told, tone),
-        lines=tuple(line_of(context, number, one) for number, one in enumerate(told.shown, 1)),
+        lines=tuple(_line(told, number, one) for number, one in enumerate(told.shown, 1)),
         absent=_absent(told),
         reasons=tuple(_reasons(told)),
         comments=tuple(_comments(told)),
         remarks=tuple(_remarks(told)),
         domain=_domain(told),
         research=research,
+        revised=told.context.say(REVISED) if told.context.run.predecessors else "",
     )
 
 
@@ -117,6 +122,15 @@ def series_in_short(told: Told) -> str:
     return context.say(words, modality=context.instances[0].header.text("Modality"), count=count)
 
 
+def _line(told: Told, number: int, one: Shown) -> Line:
+    """One finding, with how unsure its outline is where the model says so."""
+    line, answer = line_of(told.context, number, one), told.prediction.answer if told.prediction else None
+    if not isinstance(answer, Segmentation) or one.label not in answer.uncertainty:
+        return line
+    unsure = told.context.number(answer.uncertainty[one.label], 2)
+    return replace(line, values=(*line.values, Value(told.context.say("Outline, uncertainty"), unsure)))
+
+
 def _tone(told: Told) -> Tone:
     prediction = told.prediction
     if prediction is None or not (prediction.domain.inside or prediction.domain.overridden):
@@ -136,8 +150,9 @@ def _headline(told: Told, tone: Tone) -> str:
         names = context.listed(name_of(context, one) for one in positive)
         return context.say("Suspected: {names}", names=names)
     if told.regions is not None and isinstance(told.prediction.answer, Segmentation):
-        total = len(positive) + len(told.regions.absent)
-        return context.say("{count} of {total} structures found", count=len(positive), total=total)
+        found = {one.one_of or one.tracking.identifier for one in positive}
+        total = len(found) + len(told.regions.absent)
+        return context.say("{count} of {total} structures found", count=len(found), total=total)
     return context.say("1 finding") if len(positive) == 1 else context.say("{count} findings", count=len(positive))
 
 
@@ -149,6 +164,9 @@ def _coded_reason(told: Told) -> str:
 
 
 def _absent(told: Told) -> tuple[str, ...]:
+    if told.prediction is not None and isinstance(told.prediction.answer, Detection):
+        unseen = unseen_findings(told.context, told.shown) if _tone(told) is not Tone.SILENT else ()
+        return tuple(told.context.hear(one.tracking.identifier) for one in unseen)
     if told.regions is None:
         return ()
     return tuple(told.context.hear(structure.tracking.identifier) for structure in told.regions.absent)
@@ -169,8 +187,6 @@ def _comments(told: Told) -> Iterator[str]:
 
 def _remarks(told: Told) -> Iterator[str]:
     context, model = told.context, told.context.rules.model
-    if context.run.predecessors:
-        yield context.say("Revised: replaces an earlier AI result of this study.")
     yield from (sentence(context.hear(words)) for words in model.statements)
     yield from (str(item.value) for item in told.content.notes)
 

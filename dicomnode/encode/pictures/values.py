@@ -32,7 +32,7 @@ def values_of(context: Context, figures: Sequence[Figure]) -> tuple[Value, ...]:
 def in_short(values: Sequence[Value], context: Context, most: int) -> tuple[Value, ...]:
     """The figures that a reader asks for first."""
     label = context.hear(concepts.VOLUME.meaning)
-    first = (label, context.say("Diameters on the slice"))
+    first = (label, context.say("Diameters on the slice"), context.say("Outline, uncertainty"))
     wanted = [*(v for v in values if v.label in first), *(v for v in values if v.label not in first)]
     return tuple(wanted[:most])
 
@@ -48,7 +48,7 @@ def _is_left_out(figure: Figure) -> bool:
 
 def _values(context: Context, figures: list[Figure]) -> Iterator[Value]:
     for figure in figures:
-        if same(figure.name, concepts.LONG_AXIS) and (short := _named(figures, concepts.SHORT_AXIS)):
+        if _is_long(figure) and (short := _named(figures, concepts.SHORT_AXIS)):
             text = f"{_number(context, figure)} × {_with_unit(context, short)}"
             yield Value(context.say("Diameters on the slice"), text)
         elif same(figure.derivation, concepts.MEAN) and (spread := _derived(figures, concepts.STANDARD_DEVIATION)):
@@ -61,10 +61,15 @@ def _values(context: Context, figures: list[Figure]) -> Iterator[Value]:
             yield Value(_label(context, figure), _with_unit(context, figure))
 
 
+def _is_long(figure: Figure) -> bool:
+    """The longer of the two diameters on the slice: of an outline, or of a box."""
+    return same(figure.name, concepts.LONG_AXIS) or (figure.on_slice and same(figure.name, concepts.DIAMETER))
+
+
 def _is_told(figure: Figure, figures: list[Figure]) -> bool:
     """Whether a figure is the second of a pair."""
     if same(figure.name, concepts.SHORT_AXIS):
-        return _named(figures, concepts.LONG_AXIS) is not None
+        return any(_is_long(one) for one in figures)
     if same(figure.derivation, concepts.STANDARD_DEVIATION):
         return _derived(figures, concepts.MEAN, figure.name) is not None
     return same(figure.derivation, concepts.MAXIMUM) and _derived(figures, concepts.MINIMUM, figure.name) is not None

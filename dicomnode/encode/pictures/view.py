@@ -58,15 +58,17 @@ def views_of(told: Told) -> tuple[View, ...]:
 
 
 def slices_to_show(shown: tuple[Shown, ...], prediction: Prediction, volume: Volume) -> tuple[int, ...]:
-    """Key slices in order, chosen so that few show all: the one that shows most of what is not yet seen, again."""
+    """Key slices chosen so that few show all: the one that shows most of what is not yet seen first, and so on."""
     keys = {one.key.slice for one in shown if one.key is not None}
     seen_on = {k: {n for n, one in enumerate(shown) if _is_on(one, k, prediction)} for k in sorted(keys)}
     unseen, chosen = set(range(len(shown))), list[int]()
     while unseen and keys - set(chosen) and len(chosen) < MOST_VIEWS:
-        best = max(sorted(keys - set(chosen)), key=lambda k: (len(seen_on[k] & unseen), _keyed(shown, k)))
+        best = max(
+            sorted(keys - set(chosen)), key=lambda k: (len(seen_on[k] & unseen), -min(seen_on[k] & unseen, default=0))
+        )
         chosen.append(best)
         unseen -= seen_on[best]
-    return tuple(sorted(chosen)) or (len(volume.voxels) // 2,)
+    return tuple(chosen) or (len(volume.voxels) // 2,)
 
 
 def header_of(context: Context, sop_instance_uid: str) -> Dataset:
@@ -129,7 +131,3 @@ def _is_on(one: Shown, k: int, prediction: Prediction) -> bool:
         return True
     answer = prediction.answer
     return isinstance(answer, Segmentation) and one.label is not None and bool((answer.labels[k] == one.label).any())
-
-
-def _keyed(shown: tuple[Shown, ...], k: int) -> int:
-    return sum(one.key is not None and one.key.slice == k for one in shown)
