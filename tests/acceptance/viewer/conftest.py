@@ -7,7 +7,7 @@ import pytest
 from dicomnode.config.profiles import OBJECTS, PROFILES
 from dicomnode.values import Role
 from tests.acceptance.viewer.bench import Desk, desk
-from tests.acceptance.viewer.phantoms_made import Shown, classified_study, segmented_study
+from tests.acceptance.viewer.phantoms_made import Shown, classified_study, refused_study, segmented_study
 from tests.phantom import OBLIQUE
 
 FLIPPED = (-1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -35,6 +35,8 @@ def studies(reading: Desk, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         "everything": segmented_study(folder, "everything", objects=EVERYTHING),
         "editable": segmented_study(folder, "editable", objects=PROFILES["ohif"]),
         "corrected": segmented_study(folder, "corrected", objects=PROFILES["ohif"]),
+        "healthy": segmented_study(folder, "healthy", blind=True),
+        "refused": refused_study(folder, "refused"),
         "radiograph": classified_study(folder, "radiograph"),
     }
     for study in made.values():

@@ -17,7 +17,7 @@ from dicomnode.bundles.dicom_toml import SeriesRules
 from dicomnode.config.profiles import PROFILES
 from dicomnode.encode.context import Encoded
 from dicomnode.encode.door.items import children, groups
-from dicomnode.encode.results import encode_results
+from dicomnode.encode.results import could_not_analyse, encode_results
 from dicomnode.values import Prediction, Role, Segmentation
 from dicomnode.volume.build import build_volume
 from tests.acceptance.viewer.pixels import Box
@@ -154,16 +154,29 @@ def segmented_study(
     *,
     backwards: bool = False,
     objects: Sequence[Role] = PROFILES["standard"],
+    blind: bool = False,
 ) -> Shown:
-    """A study of the blocks with what the node makes of them for a viewer profile."""
+    """A study of the blocks with what the node makes of them for a viewer profile; a blind model finds neither."""
     images = mr_images(name, orientation, backwards=backwards)
     study, series = stored(images, folder / name)
     volume = build_volume(series, SeriesRules(modalities=("MR",)))
-    labels = np.select([volume.voxels == BRIGHT, volume.voxels == BRIGHTER], [1, 2]).astype(np.uint8)
+    levels = () if blind else (BRIGHT, BRIGHTER)
+    labels = np.zeros(SHAPE, np.uint8)
+    for number, level in enumerate(levels, 1):
+        labels[volume.voxels == level] = number
     answer = Segmentation(labels, {1: 0.12}, probability=np.where(labels, 0.9, 0.0).astype(np.float16))
     prediction = Prediction(answer, INSIDE, "cpu")
     run = run_of(study, run_key=key_of(name))
     results = encode_results(run, series, volume, prediction, SEGMENTS, node_of(folder), MADE_AT, objects=objects)
+    return Shown(subject_of(name), tuple(images), results)
+
+
+def refused_study(folder: Path, name: str) -> Shown:
+    """A study that could not be analysed, with the report that says why."""
+    images = mr_images(name)
+    study, series = stored(images, folder / name)
+    run, why = run_of(study, run_key=key_of(name)), "no slice between 28.00 and 36.00 mm along the normal"
+    results = could_not_analyse(run, series, why, SEGMENTS, node_of(folder), MADE_AT, family="SeriesRefused")
     return Shown(subject_of(name), tuple(images), results)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.ndimage import find_objects, label
 
 Picture = NDArray[np.int16]
@@ -12,6 +13,7 @@ BRIGHT = 110
 """Half-way from the phantom's grey to its blocks, on the screen."""
 HUE = 60
 LETTER = 30
+BLUR = 8
 FRAME = 12
 """Pixels at each edge where the active viewport's own frame is drawn."""
 
@@ -80,3 +82,15 @@ def box_of(mask: NDArray[np.bool_]) -> Box:
     """The edges of a mask."""
     down, across = find_objects(mask.astype(np.uint8))[0]
     return Box(across.start, down.start, across.stop, down.stop)
+
+
+def likeness(seen: Picture, made: NDArray[np.uint8]) -> float:
+    """Correlation of the viewport with an RGB picture that was fitted into its middle; letters are blurred."""
+    height, width, _ = seen.shape
+    rows, columns, _ = made.shape
+    scale = min(height / rows, width / columns)
+    fitted = Image.fromarray(made).resize((round(columns * scale), round(rows * scale)))
+    whole = Image.new("RGB", (width, height))
+    whole.paste(fitted, ((width - fitted.width) // 2, (height - fitted.height) // 2))
+    one, other = (np.asarray(image.reduce(BLUR)) for image in (Image.fromarray(seen.astype(np.uint8)), whole))
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])

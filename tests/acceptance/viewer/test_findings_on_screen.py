@@ -84,3 +84,23 @@ def test_a_classification_is_readable(reading: Desk, studies: dict[str, Shown]) 
     assert "Pneumonia: suspected, probability 83 ± 5 %, at or above the decision threshold of 40 %." in said
     assert "not for clinical use" in said
     assert reading.faults == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("healthy", "Nothing found. Looked for and not found: Anterior hippocampus, Posterior hippocampus."),
+        ("refused", "No slice between 28.00 and 36.00 mm along the normal"),
+    ],
+)
+def test_a_report_without_findings_is_readable_and_says_why(
+    reading: Desk, studies: dict[str, Shown], name: str, sentence: str
+) -> None:
+    page = StudyPage(reading, studies[name].subject.study_uid)
+    page.show("SR")
+    until(lambda: "Qualitative Evaluations" in page.words(), "the report")
+    reading.picture(f"sr {name}")
+
+    assert "1. AI result, not verified" in page.words()
+    assert sentence in page.words()
+    assert reading.faults == []
