@@ -1,12 +1,14 @@
 """What every object of one run shares."""
 
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from io import BytesIO
 
-from pydicom import Dataset, dcmwrite
+from pydicom import DataElement, Dataset, dcmwrite
+from pydicom.uid import ExplicitVRLittleEndian
 
 from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.config.tables import Node
@@ -78,7 +80,29 @@ class Encoded:
 
     @cached_property
     def content(self) -> bytes:
-        """The object as a DICOM Part 10 file (PS3.10 7), explicit VR little endian; written once."""
-        buffer = BytesIO()
-        dcmwrite(buffer, self.dataset, enforce_file_format=True)
-        return buffer.getvalue()
+        """The object as a DICOM Part 10 file (PS3.10 7), in its own transfer syntax; written once."""
+        last = self.dataset[max(self.dataset.keys())]
+        if not _is_plain(last, self.dataset):
+            return _written(self.dataset)
+        length = len(last.value) + len(last.value) % 2
+        head = struct.pack("<HH2s2xI", last.tag.group, last.tag.element, last.VR.encode(), length)
+        return b"".join((_written(_without(last, self.dataset)), head, last.value, b"\0" * (len(last.value) % 2)))
+
+
+def _is_plain(last: DataElement, dataset: Dataset) -> bool:
+    """Whether an object ends with pixels as they are: dcmwrite would copy them twice on the way."""
+    is_native = dataset.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    return is_native and last.VR in ("OB", "OW", "OF") and isinstance(last.value, bytes) and last.tag.group == 0x7FE0
+
+
+def _without(last: DataElement, dataset: Dataset) -> Dataset:
+    """The same elements but one, with the same file meta information."""
+    rest = Dataset({tag: element for tag, element in dataset.items() if tag != last.tag})
+    rest.file_meta = dataset.file_meta
+    return rest
+
+
+def _written(dataset: Dataset) -> bytes:
+    buffer = BytesIO()
+    dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()

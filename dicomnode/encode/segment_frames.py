@@ -44,12 +44,15 @@ def occupied(labels: NDArray[np.uint8], regions: Sequence[Region]) -> tuple[Segm
 
 def packed(labels: NDArray[np.uint8], frames: Sequence[SegmentFrame]) -> bytes:
     """Pixel Data of all frames: one bit a pixel, least significant first, of even length (PS3.5 8.1.1, 8.2)."""
+    length = -(-len(frames) * labels[0].size // 16) * 2
     buffer = BytesIO()
+    buffer.seek(length - 1)
+    buffer.write(b"\0")  # as large as it will be: growing would take up to a tenth more
+    buffer.seek(0)
     for first in range(0, len(frames), BITS):
         some = frames[first : first + BITS]
         masks = [labels[frame.slice] == frame.region.structure.segment.index for frame in some]
-        buffer.write(np.packbits(np.stack(masks), axis=None, bitorder="little").tobytes())
-    buffer.write(b"\0" * (buffer.tell() % 2))
+        buffer.write(np.packbits(np.stack(masks), axis=None, bitorder="little").data)
     return buffer.getvalue()
 
 

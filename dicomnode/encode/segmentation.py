@@ -55,7 +55,8 @@ def segmentation(context: Context, volume: Volume, labels: NDArray[np.uint8], re
     if "SegmentIdentificationSequence" in shared:
         del shared.SegmentIdentificationSequence
     seg.PerFrameFunctionalGroupsSequence = functional_groups(frames, volume, context.sources.headers)
-    seg.NumberOfFrames, seg.PixelData = len(frames), packed(labels, frames)
+    seg.NumberOfFrames = len(frames)
+    seg.add_new("PixelData", "OB", packed(labels, frames))
     return seg
 
 
