@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dicomnode.bundles.dicom_toml import DicomToml
+from dicomnode.bundles.dicom_toml import DicomToml, Kind
 from dicomnode.config.profiles import OBJECTS
 from dicomnode.encode.context import Encoded
 from dicomnode.encode.results import could_not_analyse, encode_results
 from dicomnode.values import (
     Classification,
+    Detection,
     DomainAnswer,
     FindingScore,
+    Lesion,
     Prediction,
     Role,
     Run,
@@ -69,6 +71,14 @@ def scored(volume: Volume) -> Prediction:
     return Prediction(Classification((FindingScore(0, 0.91, 0.05, True),), saliency=heat(volume)), INSIDE, "cpu")
 
 
+def detected(volume: Volume) -> Prediction:
+    """Two boxes, one through several slices where there are any."""
+    slices = len(volume.voxels)
+    large = Lesion(0, 0.93, ((0.0, max(1.0, slices - 1.5)), (1.5, 4.5), (2.0, 6.0)))
+    small = Lesion(0, 0.61, ((slices - 1.0, float(slices)), (0.0, 1.0), (0.0, 1.0)))
+    return Prediction(Detection((large, small)), INSIDE, "cpu")
+
+
 def heat(volume: Volume) -> NDArray[np.float32]:
     """A hot spot of 1 in the middle of every slice, fading to 0 at the rim."""
     rows, columns = volume.voxels.shape[1:]
@@ -77,10 +87,12 @@ def heat(volume: Volume) -> NDArray[np.float32]:
     return np.broadcast_to(spot, volume.voxels.shape).copy()
 
 
+DETECTS = FINDINGS.model_copy(update={"model": FINDINGS.model.model_copy(update={"kind": Kind.DETECTION})})
 ANSWERS: dict[str, tuple[DicomToml, Answer]] = {
     "segmentation": (SEGMENTS, segmented),
     "nothing found": (SEGMENTS, nothing),
     "classification": (FINDINGS, scored),
+    "detection": (DETECTS, detected),
 }
 COULD_NOT = "could not analyse"
 
