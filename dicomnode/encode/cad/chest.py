@@ -11,6 +11,7 @@ from dicomnode.encode.cad.findings import (
     certainty,
     chest_finding,
     is_presented,
+    location,
     place,
     rendering_intent,
     sizes,
@@ -89,6 +90,7 @@ def _single_image_finding(told: Told, marked: Marked, library: Library) -> Datas
         *algorithm_of(told.context, marked, OBSERVATION),
         *certainty(marked),
         *place(marked, library),
+        *location(marked),
         *sizes(marked),
     ]
     return code(INFERRED, concepts.FINDING, finding, below)

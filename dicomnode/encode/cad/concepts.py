@@ -36,6 +36,8 @@ IMPRESSION_DESCRIPTION = _dcm("111033", "Impression Description")
 FINDING = _dcm("111059", "Single Image Finding")
 FINDING_MODIFIER = _dcm("112024", "Single Image Finding Modifier")
 CERTAINTY = _dcm("111012", "Certainty of Finding")
+LOCATION_IN_CHEST = _dcm("112013", "Location in Chest")
+FINDING_LATERALITY = _sct("272741003", "Laterality")
 CENTER = _dcm("111010", "Center")
 OUTLINE = _dcm("111041", "Outline")
 

@@ -126,6 +126,14 @@ def place(marked: Marked, library: Library) -> list[Dataset]:
     ]
 
 
+def location(marked: Marked) -> Iterator[Dataset]:
+    """The configured site and side (TID 4105 rows 8 and 9)."""
+    if marked.shown.site is not None:
+        yield code(PROPERTY, concepts.LOCATION_IN_CHEST, coded(marked.shown.site))
+    if marked.shown.laterality is not None:
+        yield code(PROPERTY, concepts.FINDING_LATERALITY, coded(marked.shown.laterality))
+
+
 def sizes(marked: Marked) -> Iterator[Dataset]:
     """Lengths, area and volume (TID 4105: TID 1400, 1401, 1402)."""
     for figure in marked.shown.figures:

@@ -126,6 +126,9 @@ def _laterality_faults(expected: Expected) -> Iterator[str]:
     seg = expected.of(Role.SEG)
     if any(concept(item) == LATERALITY for document in expected.reports for _, item in tree(document)):
         yield "SR: writes a laterality (272741003, SCT), and none is configured"
+    cad = expected.of(Role.CAD_SR)
+    if cad is not None and any(concept(item) == LATERALITY for _, item in tree(cad)):
+        yield "CAD-SR: writes a laterality (272741003, SCT), and none is configured"
     for segment in (seg.get("SegmentSequence") or ()) if seg is not None else ():
         codes = segment.get("SegmentedPropertyTypeCodeSequence") or [Dataset()]
         if codes[0].get("SegmentedPropertyTypeModifierCodeSequence"):

@@ -119,6 +119,24 @@ def test_a_finding_that_chest_cad_has_no_code_for_keeps_its_own(tmp_path: Path) 
     assert told(finding, "112024/DCM") == []
 
 
+def test_a_finding_has_its_configured_site_and_side(tmp_path: Path) -> None:
+    left = Code(value="7771000", scheme="SCT", meaning="Left")
+    sided = FINDINGS.findings[0].model_copy(update={"laterality": left})
+    rules = FINDINGS.model_copy(update={"findings": (sided,)})
+
+    example = made("DX", tmp_path, rules, classified(0.9))
+
+    (finding,) = findings_of(report_of(example))
+    assert (told(finding, "112013/DCM"), told(finding, "272741003/SCT")) == (["39607008/SCT"], ["7771000/SCT"])
+    assert door_says(example) == []
+
+
+def test_a_finding_without_a_configured_side_has_none(tmp_path: Path) -> None:
+    (finding,) = findings_of(report_of(made("DX", tmp_path, FINDINGS, classified(0.9))))
+
+    assert told(finding, "272741003/SCT") == []
+
+
 def test_an_organ_is_anatomy_and_no_lesion() -> None:
     organ = Shown(Tracking("Hippocampus", "1.2.3"), HIPPOCAMPUS, category=ANATOMY)
 

@@ -57,6 +57,12 @@ def drop_references(document: Dataset) -> None:
     item.ContentSequence = [child for child in item.ContentSequence if "ReferencedContentItemIdentifier" not in child]
 
 
+def name_a_side(document: Dataset) -> None:
+    (intent,) = children(finding(document), "111056/DCM")
+    name = intent.ConceptNameCodeSequence[0]
+    name.CodeValue, name.CodingSchemeDesignator = "272741003", "SCT"
+
+
 CAD_FAULTS: dict[str, Change] = {
     "no summary of detections": (lambda d: drop(d, DETECTIONS), "the Summary of Detections is missing"),
     "no summary of analyses": (lambda d: drop(d, ANALYSES), "the Summary of Analyses is missing"),
@@ -135,6 +141,7 @@ CAD_FAULTS: dict[str, Change] = {
         lambda d: setattr(finding(d), "RelationshipType", "HAS PROPERTIES"),
         "is not a relationship of our CAD reports",
     ),
+    "a side that nobody configured": (name_a_side, "writes a laterality (272741003, SCT), and none is configured"),
     "another patient": (lambda d: setattr(d, "PatientID", "X"), "PatientID is not the source's"),
 }
 
