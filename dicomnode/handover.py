@@ -6,7 +6,7 @@ Written whole under a temporary name and renamed; arrays without pickle, the res
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,16 @@ def handover_folder(state: Path, run_key: str) -> Path:
     return state / "work" / run_key
 
 
-def hand_over(state: Path, run_key: str, volume: Volume, prediction: Prediction) -> None:
-    """Write what was predicted; of the voxels, those inside the label map go along, to be measured."""
+def hand_over(state: Path, run_key: str, volume: Volume, prediction: Prediction, pictured: Sequence[int] = ()) -> None:
+    """Write what was predicted.
+
+    Of the voxels go along those inside the label map, to be measured, and the slices `pictured` whole, to be shown.
+    """
     final = handover_folder(state, run_key)
     _remove_parts(state, run_key)
     made = final.with_name(f"{run_key}.{os.getpid()}.part")
     try:
-        _write(made, volume, prediction)
+        _write(made, volume, prediction, pictured)
         shutil.rmtree(final, ignore_errors=True)
         made.rename(final)
     except OSError:  # a full disk is not filled further with what nobody will read
@@ -48,16 +51,19 @@ def hand_over(state: Path, run_key: str, volume: Volume, prediction: Prediction)
     _sync(final.parent)
 
 
-def _write(made: Path, volume: Volume, prediction: Prediction) -> None:
+def _write(made: Path, volume: Volume, prediction: Prediction, pictured: Sequence[int]) -> None:
     made.mkdir(parents=True)
-    np.savez(made / "arrays.npz", **_arrays(volume, prediction))
+    arrays = _arrays(volume, prediction)
+    if pictured:
+        arrays |= {"pictured": np.array(pictured, np.int64), "slices": volume.voxels[list(pictured)]}
+    np.savez(made / "arrays.npz", **arrays)
     (made / "facts.json").write_text(json.dumps(_facts(volume, prediction)), encoding="utf-8")
     for name in ("arrays.npz", "facts.json"):
         _sync(made / name)
 
 
 def handed_over(state: Path, run_key: str) -> tuple[Volume, Prediction]:
-    """What was predicted. The volume's voxels are those inside the label map, zero elsewhere; NaN where not kept."""
+    """What was predicted. Of the volume, the voxels inside the label map and the slices pictured; NaN elsewhere."""
     folder = handover_folder(state, run_key)
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
@@ -119,16 +125,19 @@ def _facts(volume: Volume, prediction: Prediction) -> dict[str, Any]:
 
 def _volume(facts: dict[str, Any], arrays: Any, prediction: Prediction) -> Volume:  # noqa: ANN401 - an open npz
     frames = tuple(Frame(**(frame | {"path": Path(frame["path"])})) for frame in facts["frames"])
-    voxels = _voxels(tuple(facts["shape"]), arrays.get("inside"), prediction)
+    voxels = _voxels(tuple(facts["shape"]), arrays, prediction)
     rest = {name: facts[name] for name in ("series_uid", "frame_of_reference_uid", "has_geometry")}
     return Volume(voxels, arrays["affine_lps"], frames, notes=tuple(facts["notes"]), **rest)
 
 
-def _voxels(shape: tuple[int, ...], inside: NDArray[np.float32] | None, prediction: Prediction) -> NDArray[np.float32]:
-    if inside is None or not isinstance(prediction.answer, Segmentation):
+def _voxels(shape: tuple[int, ...], arrays: Any, prediction: Prediction) -> NDArray[np.float32]:  # noqa: ANN401
+    if "inside" not in arrays and "pictured" not in arrays:
         return np.broadcast_to(np.float32("nan"), shape)
-    voxels = np.zeros(shape, np.float32)
-    voxels[prediction.answer.labels > 0] = inside
+    voxels = np.full(shape, np.nan, np.float32)
+    if isinstance(prediction.answer, Segmentation):
+        voxels[prediction.answer.labels > 0] = arrays["inside"]
+    if "pictured" in arrays:
+        voxels[arrays["pictured"]] = arrays["slices"]
     return voxels
 
 

@@ -12,6 +12,7 @@ import structlog
 from dicomnode.audit import AuditTrail
 from dicomnode.bundles.approval import NotApproved, approved
 from dicomnode.bundles.dicom_toml import DicomToml, load_dicom_toml
+from dicomnode.config.profiles import PICTURES
 from dicomnode.config.tables import Config, ModelSetting
 from dicomnode.deliver.commitment import overdue, request_commitment, unasked
 from dicomnode.deliver.ledger import delivery, park
@@ -19,7 +20,7 @@ from dicomnode.deliver.outbox import OutboxObject, load_result, post, quarantine
 from dicomnode.deliver.send import Sender, send
 from dicomnode.encode.context import Encoded
 from dicomnode.encode.door import require_valid
-from dicomnode.encode.results import could_not_analyse, encode_results
+from dicomnode.encode.results import could_not_analyse, encode_results, slices_to_keep
 from dicomnode.encode.uids import result_uid
 from dicomnode.errors import ConfigFault, DoorFault, NodeError, Permanent, Transient
 from dicomnode.handover import hand_over, handed_over
@@ -112,9 +113,18 @@ class Stages:
         self._note(run_key, "infer")
         setting = self._setting(run)
         prediction = self.device.predictor.predict(run.model, volume, series.first, setting)
-        hand_over(self.config.node.state, run_key, volume, prediction)
+        pictured = self._pictured(run, series, volume, prediction, rules)
+        hand_over(self.config.node.state, run_key, volume, prediction, pictured)
         self._say(run_key, summary_of(rules, volume, prediction))
         self._took(run_key, {"volume": built_s, **prediction.seconds, "analyse": time.monotonic() - began_s})
+
+    def _pictured(
+        self, run: Run, series: Series, volume: Volume, prediction: Prediction, rules: DicomToml
+    ) -> tuple[int, ...]:
+        """The slices whose pixels must go along, where the viewer profile has pictures."""
+        if not set(PICTURES) & set(self.config.objects(run.profile)):
+            return ()
+        return slices_to_keep(run, series, volume, prediction, rules, self.config.node)
 
     def _setting(self, run: Run) -> ModelSetting:
         """The model's settings; a map of probability, large as it is, is asked for only where it will be sent."""

@@ -16,6 +16,8 @@ OBJECTS = (
 )
 """What a profile may list, in the order in which a run makes them."""
 
+PICTURES = (Role.SC, Role.PDF)
+"""Objects that show slices whole."""
 PRIOR = "prior"
 """Of a study that was fetched to compare another one with: results for the node itself, sent nowhere."""
 

@@ -17,6 +17,7 @@ from dicomnode.encode.lesions import lesion_by_lesion
 from dicomnode.encode.parametric_map import parametric_map
 from dicomnode.encode.pictures.capture import secondary_capture
 from dicomnode.encode.pictures.document import pdf_report
+from dicomnode.encode.pictures.view import pictured_slices
 from dicomnode.encode.presentation import presentation_state
 from dicomnode.encode.prior import compared, comparison_in_words, read_prior
 from dicomnode.encode.quantity import quantity_of
@@ -92,6 +93,15 @@ def encode_results(  # noqa: PLR0913 (each is another room's value)
     told = beside_prior(told, earlier) if earlier else told
     told = replace(told, content=with_circumstances(context, told.content, volume, prediction))
     return tuple(_made(told, objects))
+
+
+def slices_to_keep(
+    run: Run, series: Series, volume: Volume, prediction: Prediction, rules: DicomToml, node: Node
+) -> tuple[int, ...]:
+    """The slices (k) that pictures of this prediction will show; asked for while the volume is still at hand."""
+    sources = sources_of((frame.path for frame in volume.frames), slice_gap_mm(volume))
+    context = Context(run, rules, node, datetime.now().astimezone(), sources, instances_read(series, volume))
+    return pictured_slices(_told(context, volume, prediction))
 
 
 def could_not_analyse(  # noqa: PLR0913 (each is another room's value)

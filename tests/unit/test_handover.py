@@ -53,8 +53,28 @@ def test_the_voxels_inside_the_label_map_are_handed_over_to_be_measured(tmp_path
     where, _ = handed_over(tmp_path, "key")
 
     # slice 1, row 2, columns 1 and 2: 12 + 8 + 1 and 2
-    assert where.voxels[1, 2].tolist() == [0, 21, 22, 0]
-    assert np.count_nonzero(where.voxels) == 2
+    assert where.voxels[1, 2, 1:3].tolist() == [21, 22]
+    assert np.count_nonzero(np.isfinite(where.voxels)) == 2
+
+
+def test_the_slices_that_are_shown_are_handed_over_whole(tmp_path: Path) -> None:
+    images = replace(volume(3), voxels=np.arange(36, dtype=np.float32).reshape(3, 3, 4))
+    labels = np.zeros((3, 3, 4), np.uint8)
+
+    hand_over(tmp_path, "key", images, Prediction(Segmentation(labels), DomainAnswer(True), "cpu"), (1,))
+    where, _ = handed_over(tmp_path, "key")
+
+    assert np.array_equal(where.voxels[1], images.voxels[1])
+    assert np.isnan(where.voxels[[0, 2]]).all()
+
+
+def test_a_radiograph_that_is_shown_is_handed_over_whole(tmp_path: Path) -> None:
+    given = Prediction(Classification((FindingScore(0, 0.9, 0.01, True),)), DomainAnswer(True), "cpu")
+
+    hand_over(tmp_path, "key", volume(1), given, (0,))
+    where, _ = handed_over(tmp_path, "key")
+
+    assert np.array_equal(where.voxels, volume(1).voxels)
 
 
 def test_a_classification_is_handed_over_with_its_saliency_map(tmp_path: Path) -> None:

@@ -71,6 +71,16 @@ def slices_to_show(shown: tuple[Shown, ...], prediction: Prediction, volume: Vol
     return tuple(chosen) or (len(volume.voxels) // 2,)
 
 
+def pictured_slices(told: Told) -> tuple[int, ...]:
+    """The slices (k) that the pictures of an answer show: their pixels are needed whole."""
+    volume, prediction = told.volume, told.prediction
+    if volume is None or prediction is None:
+        return ()
+    if isinstance(prediction.answer, Classification):
+        return (_read_slice(told, prediction.answer),)
+    return slices_to_show(told.shown, prediction, volume)
+
+
 def header_of(context: Context, sop_instance_uid: str) -> Dataset:
     """Header of one of the images read."""
     headers = context.sources.headers
@@ -79,12 +89,22 @@ def header_of(context: Context, sop_instance_uid: str) -> Dataset:
 
 def _read_views(told: Told, volume: Volume, answer: Classification) -> tuple[View, ...]:
     """The image as it is, and beside it, where something is suspected, what the model looked at."""
-    usable = any(one.positive for one in told.shown) and answer.saliency is not None
-    k = int(answer.saliency.max(axis=(1, 2)).argmax()) if usable and answer.saliency is not None else 0
+    k = _read_slice(told, answer)
     plain = _view(told, volume, k, ())
-    if not usable or answer.saliency is None:
+    if answer.saliency is None or not _is_suspected(told):
         return (plain,)
     return plain, _view(told, volume, k, (), answer.saliency[k])
+
+
+def _read_slice(told: Told, answer: Classification) -> int:
+    """The slice of an image or volume that was read as a whole: where the model looked most, else the first."""
+    if answer.saliency is None or not _is_suspected(told):
+        return 0
+    return int(answer.saliency.max(axis=(1, 2)).argmax())
+
+
+def _is_suspected(told: Told) -> bool:
+    return any(one.positive for one in told.shown)
 
 
 def _view(

@@ -8,6 +8,7 @@ from pydicom import Dataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import DSfloat
 
+from dicomnode.errors import ModelFault
 from dicomnode.values import Frame, Volume
 
 PERCENTILES = (0.5, 99.5)
@@ -33,9 +34,14 @@ def greys(volume: Volume, k: int, header: Dataset) -> Greys:
         k: slice.
         header: of the image that slice k came from.
 
+    Raises:
+        ModelFault: a pixel of the slice has no value.
+
     Source: PS3.3 C.11.2.1.2 (window), C.7.6.16.2.10 (Frame VOI LUT).
     """
     values = volume.voxels[k].astype(np.float64)
+    if np.isnan(values).any():
+        raise ModelFault(f"slice {k + 1} has pixels without a value: no picture of it is right")
     given = window_of(header, volume.frames[k])
     if given is not None and "MONOCHROME1 inverted" not in volume.notes:
         centre, width, function = given
