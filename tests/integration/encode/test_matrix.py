@@ -16,12 +16,10 @@ from tests.validators.matrix import VALIDATORS, Made, Validator
 from tests.validators.programs import dcentvfy, dciodvfy
 
 KINDS = tuple(role for role, _ in MAKERS)
-ONLY_ON = {
-    Role.SEG: STACKS,
-    Role.RTSTRUCT: STACKS,
-    Role.CAD_SR: ("axial CT", "DX", "MG"),
-}
-"""Kinds of object that need a place in the patient, or that only chest and breast have."""
+ONLY_IN_A_STACK = frozenset({Role.SEG, Role.RTSTRUCT})
+"""Kinds of object that need a place in the patient; a projection image has none."""
+ONLY_OF_BREAST_OR_CHEST = frozenset({Role.CAD_SR})
+HEADS = ("oblique MR", "enhanced MR")
 
 
 @pytest.fixture(scope="module")
