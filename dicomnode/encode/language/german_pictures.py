@@ -11,6 +11,7 @@ GERMAN_PICTURES: dict[str, str] = {
     "Nothing found": "Nichts gefunden",
     "Suspected: {names}": "Verdacht: {names}",
     "{count} of {total} structures found": "{count} von {total} Strukturen gefunden",
+    "Suspected: {count} findings": "Verdacht: {count} Befunde",
     "{count} findings": "{count} Befunde",
     "1 finding": "1 Befund",
     "There is no AI result for this study.": "Für diese Studie gibt es kein KI-Ergebnis.",

@@ -11,6 +11,7 @@ JAPANESE_PICTURES: dict[str, str] = {
     "Nothing found": "所見は検出されませんでした",
     "Suspected: {names}": "疑いあり：{names}",
     "{count} of {total} structures found": "{total}構造のうち{count}構造を検出",
+    "Suspected: {count} findings": "疑いあり：{count}所見",
     "{count} findings": "所見 {count}件",
     "1 finding": "所見 1件",
     "There is no AI result for this study.": "この検査のAI解析結果はありません。",

@@ -7,7 +7,7 @@ the other Hanzi come from Debian's fonts-droid-fallback (Apache 2.0) or fonts-na
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from io import BytesIO
 from itertools import groupby
@@ -57,6 +57,7 @@ def can_draw(text: str) -> bool:
     return all(any(one.draws(letter) for one in faces()) for letter in text)
 
 
+@lru_cache(maxsize=1 << 15)
 def runs(text: str, *, bold: bool = False) -> tuple[tuple[Face, str], ...]:
     """A text in pieces that one face draws each; a letter that none has is drawn as the first face's empty box."""
     first = face(BOLD if bold else REGULAR)

@@ -62,12 +62,12 @@ class Shot:
 def report_pdf(told: Told) -> bytes:
     """The report as a PDF; the same answer gives the same bytes."""
     shots = tuple(_shot(told.context, view) for view in views_of(told))
-    for tallest in TALLEST if shots else TALLEST[:1]:
-        content, pages = _written(told, shots, tallest, total=1)
-        if pages == 1:
-            return content
-    _, pages = _written(told, shots, TALLEST[0], total=0)
-    return _written(told, shots, TALLEST[0], total=pages)[0]
+    lengths = ((tallest, _laid_out(told, shots, tallest, total=0)[1].page) for tallest in TALLEST)
+    fitting = next(((tallest, 1) for tallest, pages in lengths if pages == 1), None)
+    tallest, pages = fitting or (TALLEST[0], _laid_out(told, shots, TALLEST[0], total=0)[1].page)
+    buffer, quill = _laid_out(told, shots, tallest, total=pages)
+    quill.canvas.save()
+    return buffer.getvalue()
 
 
 def _shot(context: Context, view: View) -> Shot:
@@ -76,15 +76,15 @@ def _shot(context: Context, view: View) -> Shot:
     return Shot(buffer.getvalue(), image.size, caption(context, view))
 
 
-def _written(told: Told, shots: tuple[Shot, ...], tallest: float, total: int) -> tuple[bytes, int]:
-    """The PDF and how many pages it has."""
+def _laid_out(told: Told, shots: tuple[Shot, ...], tallest: float, total: int) -> tuple[BytesIO, Quill]:
+    """The pages, drawn and not yet written; `total`: how many there are, 0 while they are counted."""
     context, story, buffer = told.context, story_of(told), BytesIO()
     first = known(face(REGULAR))
     canvas = Canvas(buffer, pagesize=(WIDTH, HEIGHT), invariant=1, initialFontName=first, lang=context.node.language)
     canvas.setTitle(context.description)
     canvas.setAuthor("dicomnode")
     canvas.setDateFormatter(lambda *_: f"D:{context.made_at:%Y%m%d%H%M%S}")
-    quill = Quill(canvas, lambda quill: _foot(quill, context, total))
+    quill = Quill(canvas, lambda quill: _foot(quill, context, total), is_draft=not total)
     _head(quill, context, story)
     _identity(quill, context)
     _answer(quill, told, story)
@@ -94,8 +94,7 @@ def _written(told: Told, shots: tuple[Shot, ...], tallest: float, total: int) ->
     quill.y, quill.x, quill.width = max(quill.y, below), MARGIN, INNER
     _model(quill, context)
     quill.finish()
-    canvas.save()
-    return buffer.getvalue(), quill.page
+    return buffer, quill
 
 
 def _head(quill: Quill, context: Context, story: Story) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 
 from reportlab.lib.pagesizes import A4
@@ -47,6 +48,8 @@ class Quill:
     """Draws what every page carries."""
     y: float = MARGIN
     page: int = 1
+    is_draft: bool = False
+    """Laid out to be counted: pictures take their room and are not drawn."""
     x: float = MARGIN
     """Left edge of what is said."""
     width: float = WIDTH - 2 * MARGIN
@@ -79,7 +82,8 @@ class Quill:
 
     def picture(self, jpeg: bytes, at: tuple[float, float], size: tuple[float, float]) -> None:
         """A picture with its upper left corner at a point."""
-        self.canvas.drawImage(ImageReader(BytesIO(jpeg)), at[0], HEIGHT - at[1] - size[1], *size)
+        if not self.is_draft:
+            self.canvas.drawImage(ImageReader(BytesIO(jpeg)), at[0], HEIGHT - at[1] - size[1], *size)
 
     def box(self, at: tuple[float, float], size: tuple[float, float], colour: Colour, *, radius: float = 0.0) -> None:
         """A filled box, its upper left corner at a point."""
@@ -90,10 +94,12 @@ class Quill:
         """What is filled from here on."""
         self.canvas.setFillColorRGB(*(part / 255 for part in colour))
 
-    def need(self, height: float) -> None:
-        """Go to the next page unless there is room for so much."""
-        if self.y + height > HEIGHT - FOOT:
+    def need(self, height: float) -> bool:
+        """Go to the next page unless there is room for so much; whether it did."""
+        turns = bool(self.y + height > HEIGHT - FOOT)
+        if turns:
             self.turn()
+        return turns
 
     def turn(self) -> None:
         """The next page."""
@@ -114,6 +120,7 @@ def known(face: Face) -> str:
     return face.name
 
 
+@lru_cache(maxsize=1 << 15)
 def width_of(text: str, look: Type) -> float:
     """Width of a line in points."""
     return float(sum(pdfmetrics.stringWidth(run, known(face), look.size) for face, run in runs(text, bold=look.bold)))

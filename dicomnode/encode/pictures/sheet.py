@@ -101,11 +101,15 @@ def _column(draw: ImageDraw.ImageDraw) -> Column:
 
 def _findings(column: Column, context: Context, story: Story, *, has_heat: bool) -> None:
     dense = len(story.lines) > 5
-    for line in story.lines[:MOST_LINES]:
-        if line.verdict:
+    lines = sorted(story.lines, key=lambda line: not line.positive) if dense else story.lines
+    for line in lines[:MOST_LINES]:
+        if line.verdict and (dense or len(lines) > MOST_SCORES):
+            _scored_in_a_line(column, context, line)
+        elif line.verdict:
             _scored(column, context, line)
         else:
             _outlined(column, line, said_of(line, context, 1 if dense else 3), dense=dense)
+    column.y += 6
     if len(story.lines) > MOST_LINES:
         column.say(context.say("{count} more in the report", count=len(story.lines) - MOST_LINES), NOTE)
     if has_heat:
@@ -125,19 +129,20 @@ def said_of(line: Line, context: Context, most: int) -> tuple[Value, ...]:
     return (likely, *figures)[:most]
 
 
+MOST_SCORES = 3
+"""Findings whose probability stands large."""
 MOST_LINES = 14
 """Findings that the column has room for."""
 
 
 def _outlined(column: Column, line: Line, values: tuple[Value, ...], *, dense: bool) -> None:
     """A structure: its number and name, its first figures below or beside."""
-    disc(column.draw, (column.x + RADIUS, column.y + 21), line.number, line.colour)
+    disc(column.draw, (column.x + RADIUS, column.y + (17 if dense else 21)), line.number, line.colour)
     if dense:
         text = values[0].text if values else ""
+        write(column.draw, (column.x + column.width, column.y + 24), text, BODY, align="right")
         room = column.width - 40 - width_of(text, BODY) - 12
-        write(column.draw, (column.x + 40, column.y + 30), fitted(line.name, Style(24), room), Style(24))
-        write(column.draw, (column.x + column.width, column.y + 30), text, BODY, align="right")
-        column.y += 43
+        column.y = paragraph(column.draw, (column.x + 40, column.y - 1), line.name, Style(24), room, most=2) + 10
         return
     column.say(line.name, NAME, indent=40, most=2)
     for value in values:
@@ -167,6 +172,23 @@ def _scored(column: Column, context: Context, line: Line) -> None:
     threshold = context.percent(line.threshold or 0.0)
     column.say(context.say("decision threshold {threshold}", threshold=threshold), NOTE)
     column.y += 16
+
+
+def _scored_in_a_line(column: Column, context: Context, line: Line) -> None:
+    """A classified finding among many: its name and probability above a thin bar."""
+    colour = AMBER if line.positive else BLUE
+    words, style = context.percent(line.probability or 0.0, line.uncertainty), Style(22, colour, bold=True)
+    column.y += 30
+    write(column.draw, (column.x + column.width, column.y), words, style, align="right")
+    room = column.width - width_of(words, style) - 16
+    write(column.draw, (column.x, column.y), fitted(line.name, BODY, room), BODY)
+    column.y += 10
+    x, y, width = column.x, column.y, column.width
+    column.draw.rectangle((x, y, x + width, y + 5), fill=CARD)
+    column.draw.rectangle((x, y, x + max(3.0, (line.probability or 0.0) * width), y + 5), fill=colour)
+    if line.threshold is not None:
+        column.draw.rectangle((x + line.threshold * width - 1, y - 4, x + line.threshold * width + 1, y + 9), fill=INK)
+    column.y += 14
 
 
 def _probability_bar(column: Column, line: Line) -> None:

@@ -15,6 +15,8 @@ from dicomnode.encode.shown import Shown
 from dicomnode.encode.told import Told
 from dicomnode.values import Classification, Detection, Segmentation
 
+MOST_NAMES = 3
+"""Findings that a headline names."""
 REVISED = "Revised: replaces an earlier AI result of this study."
 WARNING = "AI result, not verified. Not for diagnosis alone."
 
@@ -147,6 +149,8 @@ def _headline(told: Told, tone: Tone) -> str:
     if tone is Tone.CLEAR:
         return context.say("Nothing found")
     if isinstance(told.prediction.answer, Classification):
+        if len(positive) > MOST_NAMES:
+            return context.say("Suspected: {count} findings", count=len(positive))
         names = context.listed(name_of(context, one) for one in positive)
         return context.say("Suspected: {names}", names=names)
     if told.regions is not None and isinstance(told.prediction.answer, Segmentation):

@@ -69,7 +69,8 @@ def _table(quill: Quill, context: Context, lines: tuple[Line, ...], columns: lis
     quill.need(3 * ROW)
     _header(quill, context, columns, ends)
     for n, line in enumerate(lines):
-        quill.need(ROW)
+        if quill.need(ROW):
+            _header(quill, context, columns, ends)
         quill.y += ROW
         _disc(quill, line)
         name_end = ends[0] - columns[0].width if columns else MARGIN + INNER

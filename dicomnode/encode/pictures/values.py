@@ -52,7 +52,8 @@ def _values(context: Context, figures: list[Figure]) -> Iterator[Value]:
             text = f"{_number(context, figure)} × {_with_unit(context, short)}"
             yield Value(context.say("Diameters on the slice"), text)
         elif same(figure.derivation, concepts.MEAN) and (spread := _derived(figures, concepts.STANDARD_DEVIATION)):
-            text = f"{_number(context, figure)} ± {_with_unit(context, spread, like=figure)}"
+            larger = max(figure, spread, key=lambda one: abs(one.value))
+            text = f"{_number(context, figure, larger)} ± {_with_unit(context, spread, larger)}"
             yield Value(context.say("{name}, mean ± SD", name=_name(context, figure)), text)
         elif same(figure.derivation, concepts.MINIMUM) and (most := _derived(figures, concepts.MAXIMUM, figure.name)):
             text = context.say("{least} to {most}", least=_number(context, figure), most=_with_unit(context, most))

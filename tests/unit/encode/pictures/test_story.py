@@ -11,13 +11,15 @@ from dicomnode.encode.context import Context
 from dicomnode.encode.contours import Contour
 from dicomnode.encode.pictures.person import name_in_words
 from dicomnode.encode.pictures.sheet import said_of
-from dicomnode.encode.pictures.story import line_of
+from dicomnode.encode.pictures.story import line_of, story_of
 from dicomnode.encode.pictures.values import Value, in_short, values_of
 from dicomnode.encode.pictures.view import slices_to_show
+from dicomnode.encode.report.document import Content
 from dicomnode.encode.shown import Figure, Shown
 from dicomnode.encode.source import Sources
+from dicomnode.encode.told import Told
 from dicomnode.encode.tracking import Tracking
-from dicomnode.values import DomainAnswer, Prediction, Segmentation, Volume
+from dicomnode.values import Classification, DomainAnswer, Prediction, Segmentation, Volume
 from tests.phantom import mr_series, study_of
 from tests.unit.encode.examples import FRONT, MADE_AT, SEGMENTS, node_of, run_of
 
@@ -118,3 +120,22 @@ def test_few_slices_are_shown_and_every_finding_is_on_one() -> None:
 
     assert slices_to_show((on(1, 1), on(2, 2), on(3, 5)), prediction, volume) == (2, 5)
     assert slices_to_show((), prediction, volume) == (3,)
+
+
+def test_a_headline_names_few_findings_and_counts_many(tmp_path: Path) -> None:
+    concept = FRONT.type
+    positive = tuple(
+        Shown(Tracking(f"Finding {n}", f"1.{n}"), concept, probability=0.9, threshold=0.5, positive=True)
+        for n in range(5)
+    )
+
+    few, many = (headline_of(tmp_path, positive[:count]) for count in (2, 5))
+
+    assert few == "Suspected: Finding 0, Finding 1"
+    assert many == "Suspected: 5 findings"
+
+
+def headline_of(folder: Path, shown: tuple[Shown, ...]) -> str:
+    prediction = Prediction(Classification(()), DomainAnswer(inside=True), "cpu")
+    content = Content(title=concepts.AI_RESULT, groups=[], summary="")
+    return story_of(Told(context_in("en", folder), content, None, prediction, shown=shown)).headline
