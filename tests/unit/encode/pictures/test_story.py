@@ -9,6 +9,7 @@ from highdicom.sr import CodedConcept
 from dicomnode.encode import concepts
 from dicomnode.encode.context import Context
 from dicomnode.encode.contours import Contour
+from dicomnode.encode.pictures.fonts import SYSTEM
 from dicomnode.encode.pictures.person import name_in_words
 from dicomnode.encode.pictures.sheet import said_of
 from dicomnode.encode.pictures.story import line_of, story_of
@@ -104,6 +105,22 @@ def test_a_probability_is_never_said_to_be_nought_or_certain(
 )
 def test_a_name_is_written_as_far_as_it_can_be_drawn(tmp_path: Path, language: str, name: str, said: str) -> None:
     assert name_in_words(context_in(language, tmp_path), name) == said
+
+
+@pytest.mark.parametrize(
+    ("face", "name", "said"),
+    [
+        ("NanumGothic", "Kim^Cheolsu=김^철수", "Kim, Cheolsu (김 철수)"),
+        ("DroidSansFallback", "Zhang^Wei=张^伟", "Zhang, Wei (张 伟)"),
+    ],
+)
+def test_hangul_and_hanzi_are_drawn_where_their_font_is_installed(
+    tmp_path: Path, face: str, name: str, said: str
+) -> None:
+    if not SYSTEM[face].exists():
+        pytest.skip(f"{face} is not installed (make peers)")
+
+    assert name_in_words(context_in("en", tmp_path), name) == said
 
 
 def on(label: int, k: int) -> Shown:
