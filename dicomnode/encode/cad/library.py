@@ -110,15 +110,21 @@ def image_library(library: Library, context: Context, sides: Mapping[str, CodedC
         context: the images read; a header that nobody has looked at yet is read for what it says.
         sides: code of each Image Laterality, CID 6022 for a breast, CID 244 for a chest.
     """
-    known = {str(one.SOPInstanceUID): one for one in context.sources.headers}
-    paths = {instance.sop_instance_uid: instance.path for instance in context.instances}
+    headers = _headers(library, context)
     listed = [
-        image(e.sop_class_uid, uid, e.frame, _told(known.get(uid) or source.header(paths[uid]), sides))
-        for e in library.entries
-        for uid in (e.sop_instance_uid,)
+        image(one.sop_class_uid, one.sop_instance_uid, one.frame, _told(headers[one.sop_instance_uid], sides))
+        for one in library.entries
     ]
     if listed:
         yield container(CONTAINS, concepts.LIBRARY, listed)
+
+
+def _headers(library: Library, context: Context) -> dict[str, Dataset]:
+    """The header of each image listed, by SOP Instance UID."""
+    known = {str(one.SOPInstanceUID): one for one in context.sources.headers}
+    listed = {entry.sop_instance_uid for entry in library.entries}
+    others = [i for i in context.instances if i.sop_instance_uid in listed - known.keys()]
+    return known | {instance.sop_instance_uid: source.header(instance.path) for instance in others}
 
 
 def laterality_of(header: Dataset) -> str:
@@ -134,7 +140,9 @@ def _told(header: Dataset, sides: Mapping[str, CodedConcept]) -> Iterator[Datase
     if side := sides.get(laterality_of(header)):
         yield code(ACQUISITION, concepts.LATERALITY, side)
     yield from _view(header)
-    for name, letters in zip(ORIENTATION, header.get("PatientOrientation") or (), strict=False):
+    directions = header.get("PatientOrientation") or ()
+    is_whole = len(directions) == len(ORIENTATION) and not isinstance(directions, str)
+    for name, letters in zip(ORIENTATION, directions, strict=True) if is_whole else ():
         yield text(ACQUISITION, name, str(letters))
     for (day_name, day), (clock_name, clock) in zip(DATES, TIMES, strict=True):
         if header.get(day):
@@ -149,13 +157,19 @@ def _told(header: Dataset, sides: Mapping[str, CodedConcept]) -> Iterator[Datase
 
 def _view(header: Dataset) -> Iterator[Dataset]:
     """The coded view with its modifiers (rows 3 and 4), or the code of the view position."""
-    views = header.get("ViewCodeSequence")
+    views = [view for view in header.get("ViewCodeSequence") or () if _is_whole(view)]
     if views:
-        modifiers = views[0].get("ViewModifierCodeSequence") or ()
+        modifiers = [one for one in views[0].get("ViewModifierCodeSequence") or () if _is_whole(one)]
         below = [code(MODIFIER, concepts.VIEW_MODIFIER, _copied(modifier)) for modifier in modifiers]
         yield code(ACQUISITION, concepts.VIEW, _copied(views[0]), below)
     elif position := concepts.VIEWS.get(str(header.get("ViewPosition") or "")):
         yield code(ACQUISITION, concepts.VIEW, position)
+
+
+def _is_whole(item: Dataset) -> bool:
+    """Whether a code of the image's has all that a code needs, within the lengths of PS3.5 6.2."""
+    lengths = {"CodeValue": 16, "CodingSchemeDesignator": 16, "CodeMeaning": 64}
+    return all(1 <= len(str(item.get(keyword) or "")) <= longest for keyword, longest in lengths.items())
 
 
 def _copied(item: Dataset) -> CodedConcept:

@@ -155,14 +155,20 @@ def _stated_faults(entry: Dataset, image: Dataset) -> Iterator[str]:
     for item in children(entry, LATERALITY):
         if SIDES.get(code_text(item, "ConceptCodeSequence"), "") != own:
             yield "writes an Image Laterality (111027, DCM) that the image does not state"
-    views = image.get("ViewCodeSequence")
-    for item in children(entry, VIEW) if views else ():
-        if code_text(item, "ConceptCodeSequence") != f"{views[0].CodeValue}/{views[0].CodingSchemeDesignator}":
+    stated = {_code(view) for view in image.get("ViewCodeSequence") or ()}
+    for item in children(entry, VIEW) if stated else ():
+        if code_text(item, "ConceptCodeSequence") not in stated:
             yield "writes an Image View (111031, DCM) that the image does not state"
     if image.get("Modality") == "MG" and own in {"L", "R", "B"} and not children(entry, LATERALITY):
         yield "a mammogram in the image library has no Image Laterality (111027, DCM)"
-    if image.get("Modality") == "MG" and views and not children(entry, VIEW):
+    if image.get("Modality") == "MG" and any(stated) and not children(entry, VIEW):
         yield "a mammogram in the image library has no Image View (111031, DCM)"
+
+
+def _code(item: Dataset) -> str:
+    """Value and scheme of a code; empty where it is none."""
+    value, scheme = str(item.get("CodeValue") or ""), str(item.get("CodingSchemeDesignator") or "")
+    return f"{value}/{scheme}" if value and scheme and item.get("CodeMeaning") else ""
 
 
 def _uid_of(entry: Dataset) -> str:

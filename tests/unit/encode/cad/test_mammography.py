@@ -9,6 +9,7 @@ from dicomnode.encode.door.cad_tree import item_at
 from dicomnode.encode.door.items import children, concept, groups, tracking_of
 from dicomnode.values import Lesion, Predecessor
 from tests.phantom import uid
+from tests.phantoms.sources import source
 from tests.unit.encode.cad.made import (
     ANALYSES,
     CALCIFICATIONS,
@@ -66,6 +67,18 @@ def test_the_library_says_of_the_image_what_the_image_says(report: Dataset) -> N
     assert told(image, "111031/DCM") == ["399162004/SCT"]  # cranio-caudal
     spacing = [float(item.MeasuredValueSequence[0].NumericValue) for item in children(image, "111026/DCM")]
     assert spacing == [0.1]
+
+
+def test_what_an_image_states_badly_is_left_out(tmp_path: Path) -> None:
+    (image,) = source("MG")
+    image.PatientOrientation, image.PositionerPrimaryAngle = "AR", None
+    del image.ViewCodeSequence[0].CodeMeaning
+    example = made("MG", tmp_path, RULES, found(BOX), images=[image])
+
+    (library,) = children(report_of(example), LIBRARY)
+    (entry,) = library.ContentSequence
+    assert {concept(item) for item in entry.ContentSequence} & {"111031/DCM", "111044/DCM", "112011/DCM"} == set()
+    assert door_says(example) == []
 
 
 def test_a_finding_has_its_center_and_outline_on_its_image(report: Dataset) -> None:
