@@ -13,9 +13,12 @@ from pathlib import Path
 import numpy as np
 from pydicom import DataElement, Dataset, dcmread
 
+from dicomnode.index.element_text import ESCAPE
 from dicomnode.values import Volume
 
 UTF_8 = "ISO_IR 192"
+TEXTS = frozenset({"PN", "LO", "SH", "LT", "ST", "UT", "UC"})
+"""VRs that Specific Character Set holds for (PS3.5 6.1.2.3)."""
 
 TYPE_2 = (
     "AccessionNumber",
@@ -68,7 +71,7 @@ def slice_gap_mm(volume: Volume) -> float:
 def normalised(image: Dataset, gap_mm: float = 1.0) -> Dataset:
     """The same header in UTF-8, with the attributes that highdicom reads unasked."""
     image.decode()
-    image.walk(_rebuild_names)
+    image.walk(_settle_text)
     image.SpecificCharacterSet = UTF_8
     for keyword in TYPE_2:
         if keyword not in image:
@@ -79,10 +82,16 @@ def normalised(image: Dataset, gap_mm: float = 1.0) -> Dataset:
     return image
 
 
-def _rebuild_names(_: Dataset, element: DataElement) -> None:
-    """Person names keep their encoded bytes and would be written back as they were."""
-    if element.VR == "PN" and element.VM:
-        element.value = [str(name) for name in element.value] if element.VM > 1 else str(element.value)
+def _settle_text(_: Dataset, element: DataElement) -> None:
+    """Person names keep their encoded bytes and would be written as they were; pydicom leaves some escapes in texts."""
+    if element.VR in TEXTS and element.VM and (element.VR == "PN" or "\x1b" in str(element.value)):
+        values = [without_escapes(str(one)) for one in (element.value if element.VM > 1 else [element.value])]
+        element.value = values if len(values) > 1 else values[0]
+
+
+def without_escapes(text: str) -> str:
+    """A text as a reader sees it: pydicom decodes ISO 2022 IR 58 and leaves its escape sequences standing."""
+    return ESCAPE.sub("", text)
 
 
 def _share_groups(image: Dataset) -> None:

@@ -104,9 +104,10 @@ def given(
     *,
     objects: Sequence[Role] = OBJECTS,
     subject: Subject = SUBJECT,
+    character_set: str | Sequence[str] = "ISO_IR 192",
 ) -> Given:
-    """All objects of one answer on one source; its images are written under the folder."""
-    study, series = _received(name, folder, subject)
+    """All objects of one answer on one source; its images are written under the folder, in a character set."""
+    study, series = _received(name, folder, subject, character_set)
     rules, prediction = ANSWERS.get(answer, (SEGMENTS, nothing))
     run = run_of(study, rules, run_key=f"{name} {answer}".encode().hex().ljust(64, "0")[:64])
     if answer == COULD_NOT:
@@ -119,6 +120,9 @@ def given(
     return Given(name, answer, run, series, rules, made)
 
 
-def _received(name: str, folder: Path, subject: Subject) -> tuple[Study, Series]:
-    study = study_of(write(source(name, subject), folder / "received" / name))
+def _received(name: str, folder: Path, subject: Subject, character_set: str | Sequence[str]) -> tuple[Study, Series]:
+    images = source(name, subject)
+    for image in images:
+        image.SpecificCharacterSet = character_set
+    study = study_of(write(images, folder / "received" / name))
     return study, study.series[0]

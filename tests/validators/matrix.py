@@ -43,7 +43,7 @@ def one_by_one(check: Callable[[Path], list[str]]) -> Callable[[Sequence[Made]],
 
 
 def by_pixelmed(objects: Sequence[Made]) -> dict[Path, list[str]]:
-    """PixelMed over a sample at once: it takes half a minute to start and a second for each object."""
+    """PixelMed over a sample at once: a report takes it seconds of processor time."""
     folder = objects[0].path.parent / "titled"
     folder.mkdir(exist_ok=True)
     chosen = sample(objects)
@@ -56,9 +56,10 @@ def by_pixelmed(objects: Sequence[Made]) -> dict[Path, list[str]]:
 
 
 def sample(objects: Sequence[Made]) -> list[Made]:
-    """The first object of each kind on each source, and the first of each kind and answer."""
-    cells = {key: one for one in reversed(objects) for key in ((one.role, one.source), (one.role, one.answer))}
-    return [one for one in objects if one in cells.values()]
+    """The first object of each kind on each source; of the report, the first of each answer too."""
+    cells = {(one.role, one.source): one for one in reversed(objects)}
+    answers = {one.answer: one for one in reversed(objects) if one.role is Role.SR}
+    return [one for one in objects if one in cells.values() or one in answers.values()]
 
 
 VALIDATORS = (

@@ -22,7 +22,7 @@ KNOWN_TITLE = ("126000", "DCM", "Imaging Measurement Report")
 def pixelmed(paths: Sequence[Path]) -> dict[Path, list[str]]:
     """Findings of each file, without the place of the item in its tree."""
     command = ["java", *QUICK, *LIMITS, "-cp", JAR, str(FRONT_END), *map(str, paths)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=240, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=800, check=True)
     said: dict[Path, list[str]] = {}
     for part in done.stdout.split("== ")[1:]:
         name, *lines = part.splitlines()

@@ -8,6 +8,7 @@ from pydicom import Dataset
 from dicomnode.encode.context import Encoded
 from dicomnode.encode.door.expected import Expected
 from dicomnode.encode.door.standard import Visited
+from dicomnode.encode.source import without_escapes
 from dicomnode.encode.uids import UID_LENGTH, result_series_uid, result_uid
 
 COPIED = (
@@ -54,7 +55,7 @@ def _own_faults(one: Encoded, run_key: str) -> Iterator[str]:
 def text(dataset: Dataset, keyword: str) -> str:
     """A value as a reader sees it; an empty text where it is absent or empty."""
     value = dataset.get(keyword)
-    return "" if value is None else str(value).strip()
+    return "" if value is None else without_escapes(str(value)).strip()
 
 
 def uids(visited: Iterable[Visited]) -> Iterator[tuple[str, str]]:

@@ -67,6 +67,7 @@ def is_made(role: Role, name: str) -> bool:
     )
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("validator", "role", "name"), list(cells()))
 def test_nothing_new_is_found(validator: Validator, role: Role, name: str, matrix: Matrix) -> None:
     found = matrix.findings(validator)
