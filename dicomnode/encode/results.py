@@ -136,9 +136,11 @@ def could_not_analyse(  # noqa: PLR0913 (each is another room's value)
 def beside_prior(told: Told, earlier: EarlierReport) -> Told:
     """The same answer with what has changed since the prior study."""
     prior = read_prior(earlier)
-    said = comparison_in_words(told.context, told.shown, prior)
+    said = tuple(comparison_in_words(told.context, told.shown, prior))
     summary = told.context.joined((told.content.summary, *said))
-    return replace(told, shown=compared(told.shown, prior), content=replace(told.content, summary=summary))
+    return replace(
+        told, shown=compared(told.shown, prior), content=replace(told.content, summary=summary, comparison=said)
+    )
 
 
 def instances_read(series: Series, volume: Volume) -> tuple[Instance, ...]:

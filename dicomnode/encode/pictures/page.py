@@ -158,6 +158,9 @@ def _answer(quill: Quill, told: Told, story: Story) -> None:
     if story.absent:
         quill.say(context.say("Looked for and not found: {names}.", names=context.listed(story.absent)), Type(10.5))
         quill.y += 6
+    for words in story.comparison:
+        quill.say(words, BODY)
+    quill.y += 6 if story.comparison else 0
     if story.tone is not Tone.FOUND:
         quill.y += 2
         for words in story.reasons:

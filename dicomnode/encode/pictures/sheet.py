@@ -147,7 +147,8 @@ def _outlined(column: Column, line: Line, values: tuple[Value, ...], *, dense: b
     column.say(line.name, NAME, indent=40, most=2)
     for value in values:
         column.y += NOTE.leading
-        write(column.draw, (column.x + 40, column.y - 8), value.label, NOTE)
+        room = column.width - 40 - width_of(value.text, BODY) - 12
+        write(column.draw, (column.x + 40, column.y - 8), fitted(value.label, NOTE, room), NOTE)
         write(column.draw, (column.x + column.width, column.y - 8), value.text, BODY, align="right")
     column.y += 18
 

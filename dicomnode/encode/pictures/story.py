@@ -61,6 +61,8 @@ class Story:
     """Why there is no answer, or why it is not to be relied on."""
     comments: tuple[str, ...]
     """How the figures are meant."""
+    comparison: tuple[str, ...]
+    """With the prior study: names its date, and so is no part of the picture."""
     remarks: tuple[str, ...]
     """What the model says of itself, and what happened on the way."""
     domain: str
@@ -82,6 +84,7 @@ def story_of(told: Told) -> Story:
         absent=_absent(told),
         reasons=tuple(_reasons(told)),
         comments=tuple(_comments(told)),
+        comparison=told.content.comparison,
         remarks=tuple(_remarks(told)),
         domain=_domain(told),
         research=research,

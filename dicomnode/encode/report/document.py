@@ -52,6 +52,8 @@ class Content:
     comments: tuple[str, ...] = ()
     notes: tuple[TextContentItem, ...] = ()
     """What other rooms remarked, after the comments."""
+    comparison: tuple[str, ...] = ()
+    """The part of the summary that compares with the prior study."""
     objects: tuple[Dataset, ...] = ()
     """Further evidence: our own SEG."""
 

@@ -15,6 +15,7 @@ from dicomnode.encode.pictures.sheet import said_of
 from dicomnode.encode.pictures.story import line_of, story_of
 from dicomnode.encode.pictures.values import Value, in_short, values_of
 from dicomnode.encode.pictures.view import slices_to_show
+from dicomnode.encode.prior import CHANGE_ML, CHANGE_PERCENT
 from dicomnode.encode.report.document import Content
 from dicomnode.encode.shown import Figure, Shown
 from dicomnode.encode.source import Sources
@@ -52,7 +53,6 @@ def test_figures_that_belong_together_are_read_together(tmp_path: Path) -> None:
         Value("Largest diameter", "45.6 mm"),
         Value("Diameters on the slice", "40.1 × 9.88 mm"),
         Value("Attenuation, mean ± SD", "108 ± 13 HU"),
-        Value("Attenuation, range", "−20.0 to 190 HU"),
     )
 
 
@@ -63,6 +63,12 @@ def test_figures_are_read_in_the_language_of_the_site(tmp_path: Path) -> None:
         Value("Volumen", "12,3 ml"),
         Value("Durchmesser auf der Schicht", "40,1 × 9,88 mm"),
     )
+
+
+def test_a_change_since_the_prior_study_is_read_in_millilitres_and_percent(tmp_path: Path) -> None:
+    changed = (figure(CHANGE_ML, 0.2, concepts.MILLILITRE), figure(CHANGE_PERCENT, 13.04, concepts.PERCENT))
+
+    assert values_of(context_in("en", tmp_path), changed) == (Value("Change since prior", "+0.20 ml (+13 %)"),)
 
 
 def test_values_on_the_scanners_own_scale_are_left_out(tmp_path: Path) -> None:
