@@ -17,10 +17,13 @@ CENTRES = "Centres of mass in the patient coordinate system, mm to the left, to 
 
 
 def with_findings(told: Told) -> Content:
-    """The content of a plain report: beside a SEG its segments are measured; without one, the outline carries all."""
+    """The content of a plain report: beside a SEG its segments are measured; without one, the outline carries all.
+
+    Outlines stand first: OHIF writes the first five figures of a finding beside it, without saying mean or deviation.
+    """
     seg = told.made.get(Role.SEG)
     outlines = [group for one in told.shown for group in _outline(told, one, measured=seg is not None)]
-    groups = [*volumes(told), *outlines, *told.content.groups]
+    groups = [*outlines, *volumes(told), *told.content.groups]
     return with_groups(told, groups)
 
 

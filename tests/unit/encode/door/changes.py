@@ -28,12 +28,14 @@ def faults(example: Example, role: Role, change: Callable[[Any], object]) -> str
 
 
 def group(document: Dataset) -> Dataset:
-    return groups(document)[0]
+    """The first measurement group that refers to a segment, or else the first."""
+    every = groups(document)
+    return next((one for one in every if children(one, "121191/DCM")), every[0])
 
 
 def first(document: Dataset, kind: str) -> Dataset:
-    """The first item of a value type in a measurement group."""
-    return next(i for g in groups(document) for _, i in tree(g) if i.ValueType == kind)
+    """The first item of a value type in `group`, or else in any measurement group."""
+    return next(i for g in (group(document), *groups(document)) for _, i in tree(g) if i.ValueType == kind)
 
 
 def drop(item: Dataset, name: str) -> None:

@@ -26,7 +26,7 @@ SR_FAULTS: dict[str, Change] = {
         "not a closed line",
     ),
     "outline without image": (lambda d: delattr(first(d, "SCOORD"), "ContentSequence"), "names no image"),
-    "no outline": (lambda d: drop(groups(d)[2], "111030/DCM"), "no outline"),
+    "no outline": (lambda d: drop(groups(d)[0], "111030/DCM"), "no outline"),
     "bad relationship": (lambda d: setattr(first(d, "NUM"), "RelationshipType", "HAS PROPERTIES"), "relationship"),
     "no evidence": (lambda d: delattr(d, "CurrentRequestedProcedureEvidenceSequence"), "not listed as evidence"),
     "incomplete evidence": (
