@@ -36,7 +36,7 @@ class MissingSlice(SeriesRefused):
     """A series has a gap where a slice should be."""
 
     def __init__(self, after_mm: float, before_mm: float) -> None:
-        super().__init__(f"no slice between {after_mm:.2f} and {before_mm:.2f} mm along the normal")
+        super().__init__(f"a slice is missing: no image between {after_mm:.2f} and {before_mm:.2f} mm along the stack")
         self.after_mm, self.before_mm = after_mm, before_mm
 
 
@@ -54,7 +54,7 @@ class DuplicatePosition(SeriesRefused):
     """Two images of a series lie at the same position."""
 
     def __init__(self, at_mm: float, images: int) -> None:
-        super().__init__(f"{images} images lie at {at_mm:.2f} mm along the normal: several volumes in one series")
+        super().__init__(f"{images} images lie at {at_mm:.2f} mm along the stack: several volumes in one series")
         self.at_mm, self.images = at_mm, images
 
 

@@ -171,6 +171,8 @@ class Run:
     profile: str
     priority: Priority
     destinations: tuple[str, ...]
+    is_revision: bool = False
+    """Earlier results of the same study, model and profile exist, whatever kind of object they are."""
     predecessors: tuple[Predecessor, ...] = ()
     """SRs of the same study and model that this run replaces, oldest first."""
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import Session
 
 from dicomnode.errors import IdentityFault
@@ -126,6 +126,7 @@ def load_run(session: Session, state: Path, key: str, model: ModelVersion) -> tu
             profile=row.profile,
             priority=Priority(row.priority),
             destinations=tuple(row.destinations),
+            is_revision=_has_earlier_results(session, row),
             predecessors=_predecessors(session, row),
         ),
         series,
@@ -225,8 +226,18 @@ def _same_study_and_model(session: Session, run: Run) -> Sequence[RunRow]:
     ).all()
 
 
+def _has_earlier_results(session: Session, row: RunRow) -> bool:
+    return session.scalars(_earlier_results(row).where(ResultRow.role != Role.REJECTION).limit(1)).first() is not None
+
+
 def _predecessors(session: Session, row: RunRow) -> tuple[Predecessor, ...]:
-    found = session.scalars(
+    found = session.scalars(_earlier_results(row).where(ResultRow.role.in_((*DOCUMENTS, Role.COULD_NOT))))
+    return tuple(Predecessor(r.series_uid, r.sop_class_uid, r.sop_instance_uid) for r in found)
+
+
+def _earlier_results(row: RunRow) -> Select[ResultRow]:
+    """Results of earlier runs of the same study, model and profile; or of this one, when it could not analyse."""
+    return (
         select(ResultRow)
         .join(RunRow, RunRow.run_key == ResultRow.run_key)
         .where(
@@ -234,11 +245,9 @@ def _predecessors(session: Session, row: RunRow) -> tuple[Predecessor, ...]:
             RunRow.model == row.model,
             RunRow.profile == row.profile,
             (RunRow.revision < row.revision) | (RunRow.run_key == row.run_key) & (ResultRow.role == Role.COULD_NOT),
-            ResultRow.role.in_((*DOCUMENTS, Role.COULD_NOT)),
         )
         .order_by(RunRow.revision)
     )
-    return tuple(Predecessor(r.series_uid, r.sop_class_uid, r.sop_instance_uid) for r in found)
 
 
 def patient_id_of(session: Session, study_key: int) -> str:

@@ -186,7 +186,7 @@ def nothing(folder: Path) -> tuple[Encoded, ...]:
 def could_not(folder: Path) -> tuple[Encoded, ...]:
     images = mr_series(slices=20, rows=64, columns=64, spacing_mm=2, name="T1 sagittal", subject=SIEGFRIED)
     study = study_of(write([*images[:9], *images[10:]], folder / "received"))
-    reason = "no slice between 16.00 and 20.00 mm along the normal"
+    reason = "a slice is missing: no image between 16.00 and 20.00 mm along the stack"
     node = Node(state=folder / "state", institution="Phantom Hospital")
     run = run_of(study, models.HEAD)
     results = could_not_analyse(

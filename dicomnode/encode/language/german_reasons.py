@@ -5,14 +5,14 @@ GERMAN_REASONS: dict[str, str] = {
     "{keyword} is missing or unusable: the position of the images is not known": (
         "{keyword} fehlt oder ist unbrauchbar: Die Lage der Bilder ist nicht bekannt"
     ),
-    "no slice between {after} and {before} mm along the normal": (
+    "a slice is missing: no image between {after} and {before} mm along the stack": (
         "Zwischen {after} und {before} mm entlang der Normalen fehlt eine Schicht"
     ),
     "slice gaps run from {smallest} to {largest} mm; at most {allowed} mm off the median": (
         "Die Schichtabstände reichen von {smallest} bis {largest} mm; "
         "erlaubt sind höchstens {allowed} mm Abweichung vom Median"
     ),
-    "{images} images lie at {at} mm along the normal: several volumes in one series": (
+    "{images} images lie at {at} mm along the stack: several volumes in one series": (
         "{images} Bilder liegen bei {at} mm entlang der Normalen: mehrere Volumina in einer Serie"
     ),
     "stacked {tilt}° off the slice normal; the model takes at most {limit}°": (

@@ -5,13 +5,13 @@ JAPANESE_REASONS: dict[str, str] = {
     "{keyword} is missing or unusable: the position of the images is not known": (
         "{keyword}がないか使用できないため、画像の位置が不明です。"
     ),
-    "no slice between {after} and {before} mm along the normal": (
+    "a slice is missing: no image between {after} and {before} mm along the stack": (
         "法線方向の{after} mmから{before} mmの間のスライスがありません。"
     ),
     "slice gaps run from {smallest} to {largest} mm; at most {allowed} mm off the median": (
         "スライス間隔が{smallest}～{largest} mmと不均一です（許容される中央値との差は{allowed} mmまで）。"
     ),
-    "{images} images lie at {at} mm along the normal: several volumes in one series": (
+    "{images} images lie at {at} mm along the stack: several volumes in one series": (
         "法線方向{at} mmの位置に{images}画像があります。1シリーズに複数のボリュームが含まれています。"
     ),
     "stacked {tilt}° off the slice normal; the model takes at most {limit}°": (

@@ -88,7 +88,7 @@ def story_of(told: Told) -> Story:
         remarks=tuple(_remarks(told)),
         domain=_domain(told),
         research=research,
-        revised=told.context.say(REVISED) if told.context.run.predecessors else "",
+        revised=told.context.say(REVISED) if told.context.run.is_revision else "",
     )
 
 

@@ -175,7 +175,10 @@ def refused_study(folder: Path, name: str) -> Shown:
     """A study that could not be analysed, with the report that says why."""
     images = mr_images(name)
     study, series = stored(images, folder / name)
-    run, why = run_of(study, run_key=key_of(name)), "no slice between 28.00 and 36.00 mm along the normal"
+    run, why = (
+        run_of(study, run_key=key_of(name)),
+        "a slice is missing: no image between 28.00 and 36.00 mm along the stack",
+    )
     results = could_not_analyse(run, series, why, SEGMENTS, node_of(folder), MADE_AT, family="SeriesRefused")
     return Shown(subject_of(name), tuple(images), results)
 

@@ -90,7 +90,7 @@ def test_a_classification_is_readable(reading: Desk, studies: dict[str, Shown]) 
     ("name", "sentence"),
     [
         ("healthy", "Nothing found. Looked for and not found: Anterior hippocampus, Posterior hippocampus."),
-        ("refused", "No slice between 28.00 and 36.00 mm along the normal"),
+        ("refused", "A slice is missing: no image between 28.00 and 36.00 mm along the stack"),
     ],
 )
 def test_a_report_without_findings_is_readable_and_says_why(

@@ -42,11 +42,11 @@ def test_runs_lists_the_run_with_its_finding(site: Site) -> None:
 
 def test_status_says_what_waits_for_a_person(site: Site) -> None:
     (row,) = site.rows(RunRow)
-    site.stages.park(row.run_key, "no slice between 2.00 and 6.00 mm along the normal")
+    site.stages.park(row.run_key, "a slice is missing: no image between 2.00 and 6.00 mm along the stack")
 
     shown = typed(site, "status")
 
-    assert f"run {row.run_key[:12]} (bright) is parked: no slice between 2.00 and 6.00 mm" in shown
+    assert f"run {row.run_key[:12]} (bright) is parked: a slice is missing" in shown
     assert "no receive process" in shown
 
 

@@ -119,13 +119,16 @@ def test_what_cannot_be_analysed_is_said_to_the_reader_and_parked_for_it(site: S
     site.decide()
     (row,) = site.rows(RunRow)
     site.stages.begin(row.run_key)
-    refused = {"family": "SeriesRefused", "reason": "no slice between 2.00 and 6.00 mm along the normal"}
+    refused = {
+        "family": "SeriesRefused",
+        "reason": "a slice is missing: no image between 2.00 and 6.00 mm along the stack",
+    }
 
     site.stages.report(row.run_key, 0, refused)
 
     run = only(site.rows(RunRow))
     assert run.status == RunStatus.PARKED
-    assert "no slice between" in run.reason
+    assert "a slice is missing" in run.reason
     assert set(site.results(run.run_key)) == {Role.COULD_NOT}
 
 

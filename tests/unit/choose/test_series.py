@@ -221,7 +221,7 @@ def test_a_series_that_cannot_be_stacked_yields_to_one_that_can_though_it_is_thi
     choice = chosen([*thin, *thick])
 
     assert taken_name(choice) == "1 CT thick"
-    assert "no slice between 1.00 and 3.00 mm" in choice.verdicts[0].reasons[0]
+    assert "no image between 1.00 and 3.00 mm" in choice.verdicts[0].reasons[0]
 
 
 def test_a_faulty_series_is_taken_where_there_is_no_other_so_that_the_reader_is_told() -> None:
@@ -231,7 +231,10 @@ def test_a_faulty_series_is_taken_where_there_is_no_other_so_that_the_reader_is_
     (verdict,) = chosen(images).verdicts
 
     assert verdict.taken
-    assert verdict.reasons[1] == "but no volume can be built: no slice between 2.00 and 6.00 mm along the normal"
+    assert (
+        verdict.reasons[1]
+        == "but no volume can be built: a slice is missing: no image between 2.00 and 6.00 mm along the stack"
+    )
 
 
 def test_a_tilted_stack_is_named() -> None:
@@ -288,7 +291,7 @@ def test_an_enhanced_multi_frame_is_judged_by_its_frames() -> None:
 
     (verdict,) = chosen([enhanced(frames)]).verdicts
 
-    assert verdict.reasons[1].startswith("but no volume can be built: no slice between")
+    assert verdict.reasons[1].startswith("but no volume can be built: a slice is missing")
 
 
 def test_a_choice_depends_on_headers_alone() -> None:

@@ -51,7 +51,7 @@ def test_a_sentence_is_said_in_the_language_of_the_site() -> None:
 
 
 def test_what_another_room_said_in_english_is_recognised_with_its_figures() -> None:
-    assert heard("de", "no slice between 2.00 and 6.00 mm along the normal") == (
+    assert heard("de", "a slice is missing: no image between 2.00 and 6.00 mm along the stack") == (
         "Zwischen 2,00 und 6,00 mm entlang der Normalen fehlt eine Schicht"
     )
     assert heard("ja", "the patient's age is 34 years; evaluated on 1 to 5 years") == (
