@@ -128,7 +128,9 @@ def oblique(folder: Path) -> tuple[Encoded, ...]:
     )  # fmt: skip
     answer = Segmentation(labels, uncertainty={1: 0.08, 2: 0.21})
     earlier = Predecessor("1.2.3", "1.2.840.10008.5.1.4.1.1.88.34", "1.2.3.4")
-    return said(images, folder, models.HEAD, Prediction(answer, INSIDE, "cpu"), predecessors=(earlier,))
+    return said(
+        images, folder, models.HEAD, Prediction(answer, INSIDE, "cpu"), predecessors=(earlier,), is_revision=True
+    )
 
 
 def enhanced_mr(folder: Path) -> tuple[Encoded, ...]:
