@@ -195,6 +195,8 @@ class EarlierReport:
     model_digest: str
     path: Path
     """The SR in the outbox."""
+    links: tuple[tuple[str, str], ...] = ()
+    """Findings that a reader linked: tracking UID in the present study, and in the earlier one."""
 
 
 @dataclass(frozen=True)

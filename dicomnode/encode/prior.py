@@ -1,7 +1,7 @@
 """Comparison with the patient's prior study: what the same structure measured then, and what has changed.
 
-An organ is the same structure where it has the same tracking UID, which follows from the patient. Lesions are not
-matched by us: what one study has and the other has not stands side by side, and is said to be unmatched.
+An organ is the same structure where it has the same tracking UID, which follows from the patient. Lesions are the
+same only where a reader linked them; else they stand side by side, and are said to be unmatched.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +19,7 @@ from dicomnode.values import EarlierReport
 VOLUME = f"{concepts.VOLUME.value}/SCT"
 CHANGE_ML = concepts.ours("VOLUME_CHANGE", "Change of volume since the prior study")
 CHANGE_PERCENT = concepts.ours("VOLUME_CHANGE_PC", "Change of volume since the prior study, relative")
+IDENTITY = ("PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex")
 CHANGED = "{name}: {now} ml, in the study of {day} {then} ml ({change} ml)."
 CHANGED_BY = "{name}: {now} ml, in the study of {day} {then} ml ({change} ml, {relative} %)."
 UNMATCHED = "Not matched: in this study {here}; in the study of {day} {there}."
@@ -43,14 +44,28 @@ class Prior:
     model_digest: str
     """Model version that measured it."""
     measured: dict[str, Measured]
-    """By tracking UID."""
+    """By the tracking UID that the structure has in this study."""
 
 
-def read_prior(report: EarlierReport) -> Prior:
-    """Read our own report of the prior study back."""
+def read_prior(report: EarlierReport, source: Dataset) -> Prior | None:
+    """Read our own report of the prior study back; None where it is not this patient's.
+
+    Args:
+        report: where it lies, and which findings a reader linked.
+        source: an image of the study that is compared with it.
+    """
     document = dcmread(report.path)
-    found = dict(_measured(document))
+    if not _of_one_patient(document, source):
+        return None
+    linked = {then: now for now, then in report.links}
+    found = {linked.get(uid, uid): measured for uid, measured in _measured(document)}
     return Prior(report.study_date, report.model_digest, found)
+
+
+def _of_one_patient(one: Dataset, other: Dataset) -> bool:
+    """The same Patient ID, and no issuer, birth date or sex that differs where both tell it."""
+    told = [(str(one.get(k) or "").strip(), str(other.get(k) or "").strip()) for k in IDENTITY]
+    return bool(told[0][0]) and told[0][0] == told[0][1] and all(a == b for a, b in told if a and b)
 
 
 def compared(shown: Sequence[Shown], prior: Prior) -> tuple[Shown, ...]:

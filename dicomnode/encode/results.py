@@ -135,7 +135,9 @@ def could_not_analyse(  # noqa: PLR0913 (each is another room's value)
 
 def beside_prior(told: Told, earlier: EarlierReport) -> Told:
     """The same answer with what has changed since the prior study."""
-    prior = read_prior(earlier)
+    prior = read_prior(earlier, told.context.source)
+    if prior is None:
+        return told
     said = tuple(comparison_in_words(told.context, told.shown, prior))
     summary = told.context.joined((told.content.summary, *said))
     return replace(

@@ -1,13 +1,13 @@
 """Prior studies in the index: which one a study waits for, and what was found in it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dicomnode.index.runs import ENDED
-from dicomnode.index.schema import PriorRow, ResultRow, RunRow, StudyRow
+from dicomnode.index.schema import InstanceRow, PriorRow, ReaderFindingRow, ResultRow, RunRow, StudyRow
 from dicomnode.values import REPORTS, EarlierReport, Run, RunStatus
 
 ASKED, FETCHED, NONE, FAILED = "asked", "fetched", "none", "failed"
@@ -72,7 +72,29 @@ def earlier_report(session: Session, state: Path, run: Run) -> EarlierReport | N
     if found is None:
         return None
     result, earlier, study_date = found
-    return EarlierReport(study_date, earlier.model_digest, state / result.file)
+    links = linked_findings(session, study.study_key, earlier.study_key)
+    return EarlierReport(study_date, earlier.model_digest, state / result.file, links)
+
+
+def linked_findings(session: Session, study_key: int, earlier_key: int) -> tuple[tuple[str, str], ...]:
+    """Findings of ours in two studies that readers track as one: tracking UID here, and in the earlier study.
+
+    A reader who follows a lesion gives it one tracking UID in both studies, his own or that of our earlier finding.
+    """
+    here, there = (dict(_readers_tracking(session, key)) for key in (study_key, earlier_key))
+    there |= {ours: ours for ours in there.values()}
+    return tuple((ours, there[uid]) for uid, ours in here.items() if uid in there and ours != there[uid])
+
+
+def _readers_tracking(session: Session, study_key: int) -> Iterator[tuple[str, str]]:
+    """Tracking UID that a reader used, and that of our finding."""
+    query = (
+        select(ReaderFindingRow.tracking_uid, ReaderFindingRow.our_tracking_uid)
+        .join(InstanceRow, InstanceRow.instance_key == ReaderFindingRow.instance_key)
+        .where(InstanceRow.study_key == study_key, ReaderFindingRow.our_tracking_uid.is_not(None))
+        .order_by(ReaderFindingRow.finding_key)
+    )
+    yield from ((uid, ours) for uid, ours in session.execute(query) if uid and ours)
 
 
 def prior_failure(session: Session, study_key: int) -> str:

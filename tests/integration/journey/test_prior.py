@@ -1,13 +1,25 @@
 """A study whose route asks for its prior waits for it, and tells what has changed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dicomnode.complete.ready import Ready
 from dicomnode.encode.door.items import tree
-from dicomnode.index.priors import FAILED, FETCHED, NONE, note_prior, priors_to_seek
-from dicomnode.index.schema import DeliveryRow, PriorRow, RunRow, StudyRow
+from dicomnode.encode.prior import read_prior
+from dicomnode.index.priors import FAILED, FETCHED, NONE, linked_findings, note_prior, priors_to_seek
+from dicomnode.index.schema import (
+    DeliveryRow,
+    InstanceRow,
+    PriorRow,
+    ReaderFindingRow,
+    ReaderReportRow,
+    ResultRow,
+    RunRow,
+    StudyRow,
+)
+from dicomnode.values import EarlierReport
 from tests.phantom import Subject, ct_series, uid
 from tests.site_made import CONFIG, Site, site_made
 
@@ -130,3 +142,57 @@ def test_an_earlier_result_is_compared_without_being_fetched(site: Site) -> None
 
     assert "in the study of 2025-03-01" in summary(site, "now")
     assert {row.profile for row in site.rows(RunRow)} == {"standard"}
+
+
+def test_a_study_under_the_same_id_with_another_birth_date_is_never_compared(site: Site) -> None:
+    site.receive(ct_series(slices=4, subject=replace(THEN, birth_date="19800101")))
+    site.decide(Ready.CAP)
+    site.work()
+    site.receive(ct_series(subject=NOW))
+    site.decide(Ready.CAP)
+    site.work()
+
+    assert "2025-03-01" not in summary(site, "now")
+    assert not {code for code, _, _ in numbers(site, "now")} & {"PRIOR_VOLUME", "VOLUME_CHANGE"}
+
+
+def read_by_a_person(site: Site, name: str, **tracked: str) -> None:
+    """A reader's report in a study: tracking UID that the reader used, and that of our finding."""
+    images = ct_series(subject=NOW if name == "now" else THEN)
+    with site.index.transaction() as session:
+        instance = session.query(InstanceRow).filter_by(sop_instance_uid=images[0].SOPInstanceUID).one()
+        session.add(ReaderReportRow(instance_key=instance.instance_key, observer="Reader^One", reason="", at_s=1.0))
+        session.flush()
+        for number, (uid_of_reader, ours) in enumerate(tracked.items(), 1):
+            row = ReaderFindingRow(instance_key=instance.instance_key, number=number, tracking_uid=uid_of_reader)
+            row.our_tracking_uid = ours
+            session.add(row)
+
+
+def test_findings_that_a_reader_tracks_as_one_are_linked_and_no_others(site: Site) -> None:
+    for subject in (THEN, NOW):
+        site.receive(ct_series(subject=subject))
+    read_by_a_person(site, "then", followed="lesion 1 then", lost="lesion 2 then")
+    read_by_a_person(site, "now", followed="lesion 7 now", new="lesion 8 now")
+
+    with site.index.snapshot() as session:
+        links = linked_findings(session, key_of(site, "now"), key_of(site, "then"))
+
+    assert links == (("lesion 7 now", "lesion 1 then"),)
+
+
+def test_a_linked_finding_is_compared_with_the_one_it_was(site: Site) -> None:
+    site.receive(ct_series(slices=4, subject=THEN))
+    site.decide(Ready.CAP)
+    site.work()
+    (result,) = [row for row in site.rows(ResultRow) if row.role == "SR"]
+    path = site.config.node.state / result.file
+    source = ct_series(subject=NOW)[0]
+    alone = read_prior(EarlierReport("20250301", "ab", path), source)
+    assert alone is not None
+    (was,) = alone.measured
+
+    linked = read_prior(EarlierReport("20250301", "ab", path, ((uid("now"), was),)), source)
+
+    assert linked is not None
+    assert list(linked.measured) == [uid("now")]
