@@ -356,6 +356,15 @@ DOCUMENTS = (*REPORTS, Role.CAD_SR)
 """Structured reports of any kind: what a revision names as replaced."""
 
 
+REJECTIONS = {
+    "113001": "Rejected for Quality Reasons",
+    "113037": "Rejected for Patient Safety Reasons",
+    "113038": "Incorrect Modality Worklist Entry",
+}
+"""Document titles (CID 7011, DCM) that say objects must no longer be used. Data Retention Policy Expired (113039) says
+nothing against a result."""
+
+
 @dataclass(frozen=True)
 class Result:
     """One result object whose bytes are final."""

@@ -16,17 +16,11 @@ from sqlalchemy.orm import Session
 from dicomnode.errors import NotDicom
 from dicomnode.index.database import Index
 from dicomnode.index.schema import InstanceRow, RejectionRow, StudyRow
+from dicomnode.values import REJECTIONS
 
 log = structlog.get_logger()
 
 KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"
-REJECTIONS = {
-    "113001": "Rejected for Quality Reasons",
-    "113037": "Rejected for Patient Safety Reasons",
-    "113038": "Incorrect Modality Worklist Entry",
-}
-"""Document titles (CID 7011, DCM) that say images must no longer be used. Data Retention Policy Expired (113039) says
-nothing against a result."""
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,8 @@ from dicomnode.encode.equipment import MAKER, SERIES_NUMBER
 from dicomnode.encode.source import UTF_8, Sources
 from dicomnode.encode.uids import result_series_uid, result_uid
 from dicomnode.errors import DoorFault
-from dicomnode.values import Role
+from dicomnode.values import REJECTIONS, Role
 
-TITLES = {
-    "113001": "Rejected for Quality Reasons",
-    "113037": "Rejected for Patient Safety Reasons",
-    "113038": "Incorrect Modality Worklist Entry",
-}
 NAME = "ConceptNameCodeSequence"
 REASON = "AI results withdrawn: the images they were made of were rejected or corrected"
 
@@ -36,7 +31,7 @@ class Note:
 
     run_key: str
     code: str
-    """Key of TITLES."""
+    """Key of REJECTIONS."""
     rejected: Sequence[Dataset]
     """The results, as they were sent."""
     made_at: datetime
@@ -54,7 +49,7 @@ def rejection_note(note: Note, sources: Sources, node: Node) -> Dataset:
         DoorFault: the note does not say what it must; it is not to be sent.
     """
     content = KeyObjectSelection(
-        document_title=CodedConcept(note.code, "DCM", TITLES[note.code]),
+        document_title=CodedConcept(note.code, "DCM", REJECTIONS[note.code]),
         referenced_objects=list(note.rejected),
         description=REASON,
     )
