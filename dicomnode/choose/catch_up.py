@@ -78,7 +78,7 @@ def catch_up(
     there = _queried(config, peer_name)
     routes = [route for route in config.routes if route.source == peer_name]
     studies = studies_since(there, *_days(since))
-    _audit(config, there, studies)
+    audit_query(config, there, studies)
     done = CaughtUp(looked_at=len(studies))
     for n, study in enumerate(studies):
         if progress:
@@ -90,7 +90,7 @@ def catch_up(
     return done
 
 
-def _audit(config: Config, there: Remote, studies: Sequence[StudyFound]) -> None:
+def audit_query(config: Config, there: Remote, studies: Sequence[StudyFound]) -> None:
     """Tell the audit trail that we asked, and which studies we were told of."""
     AuditTrail.of(config).queried(
         calling_ae=there.our_ae,

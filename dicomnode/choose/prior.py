@@ -1,16 +1,17 @@
 """The prior study: which earlier study of the same patient this one is compared with, fetched by C-FIND and C-MOVE."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import select
 
-from dicomnode.audit import AuditTrail
+from dicomnode.choose.catch_up import audit_query
 from dicomnode.choose.from_afar import could_take, merged
 from dicomnode.choose.routes import matching_routes
 from dicomnode.config.tables import Config, Route
 from dicomnode.errors import NodeError
+from dicomnode.identity import same_patient
 from dicomnode.index.database import Index
 from dicomnode.index.priors import FAILED, FETCHED, NONE, note_prior
 from dicomnode.index.schema import StudyRow
@@ -24,8 +25,6 @@ log = structlog.get_logger()
 
 LOOKED_AT = 5
 """Earlier studies whose series are asked for, the newest first."""
-SAME_PATIENT = ("PatientID", "PatientBirthDate", "PatientSex")
-"""What must not differ where both sides tell it; the ID must be told."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +53,6 @@ def fetch_prior(index: Index, config: Config, study_key: int) -> None:
     _note(index, study_key, NONE)
 
 
-def same_patient(ours: Header, theirs: Header) -> bool:
-    """Whether a peer's answer is about our patient: the same ID, and nothing told that differs."""
-    if not ours.text("PatientID").strip() or not theirs.text("PatientID").strip():
-        return False
-    pairs = ((ours.text(keyword).strip(), theirs.text(keyword).strip()) for keyword in SAME_PATIENT)
-    return all(one == other for one, other in pairs if one and other)
-
-
 def earlier_studies(ours: Header, study_uid: str, found: Iterable[StudyFound]) -> list[StudyFound]:
     """The earlier studies of our patient among those found, the newest first."""
     day = ours.text("StudyDate")
@@ -69,7 +60,7 @@ def earlier_studies(ours: Header, study_uid: str, found: Iterable[StudyFound]) -
         study
         for study in found
         if study.study_uid != study_uid
-        and same_patient(ours, study.header)
+        and same_patient(ours.values, study.header.values)
         and "" < study.header.text("StudyDate") < day
     ]
     return sorted(earlier, key=lambda study: study.header.text("StudyDate"), reverse=True)
@@ -92,7 +83,7 @@ def _wanted(index: Index, config: Config, study_key: int) -> Wanted:
 def _fetched(index: Index, config: Config, wanted: Wanted, there: Remote) -> str:
     """Study UID of the prior that a peer has, sent to us unless it is here; empty where there is none."""
     found = studies_of_patient(there, wanted.header.text("PatientID"))
-    _audit(config, there, found)
+    audit_query(config, there, found)
     routes = [route for route in wanted.routes if route.source == there.name]
     for study in earlier_studies(wanted.header, wanted.study.study_uid, found)[:LOOKED_AT]:
         told = (merged(study.header, series.header) for series in series_of(there, study.study_uid))
@@ -108,15 +99,6 @@ def _is_here(index: Index, study_uid: str) -> bool:
     with index.snapshot() as session:
         state = session.scalar(select(StudyRow.state).where(StudyRow.study_uid == study_uid))
     return state is not None and state != "retired"
-
-
-def _audit(config: Config, there: Remote, found: Sequence[StudyFound]) -> None:
-    AuditTrail.of(config).queried(
-        calling_ae=there.our_ae,
-        called_ae=there.peer.ae_title,
-        address=there.peer.host,
-        study_uids=[study.study_uid for study in found],
-    )
 
 
 def _note(index: Index, study_key: int, state: str, *, prior_study_uid: str = "", reason: str = "") -> None:

@@ -14,12 +14,12 @@ from dicomnode.encode import concepts
 from dicomnode.encode.context import Context
 from dicomnode.encode.door.items import children, groups, name_of, tracking_of
 from dicomnode.encode.shown import Figure, Shown
+from dicomnode.identity import TELLING, same_patient
 from dicomnode.values import EarlierReport
 
 VOLUME = f"{concepts.VOLUME.value}/SCT"
 CHANGE_ML = concepts.ours("VOLUME_CHANGE", "Change of volume since the prior study")
 CHANGE_PERCENT = concepts.ours("VOLUME_CHANGE_PC", "Change of volume since the prior study, relative")
-IDENTITY = ("PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex")
 CHANGED = "{name}: {now} ml, in the study of {day} {then} ml ({change} ml)."
 CHANGED_BY = "{name}: {now} ml, in the study of {day} {then} ml ({change} ml, {relative} %)."
 UNMATCHED = "Not matched: in this study {here}; in the study of {day} {there}."
@@ -55,17 +55,15 @@ def read_prior(report: EarlierReport, source: Dataset) -> Prior | None:
         source: an image of the study that is compared with it.
     """
     document = dcmread(report.path)
-    if not _of_one_patient(document, source):
+    if not same_patient(_told(document), _told(source)):
         return None
     linked = {then: now for now, then in report.links}
     found = {linked.get(uid, uid): measured for uid, measured in _measured(document)}
     return Prior(report.study_date, report.model_digest, found)
 
 
-def _of_one_patient(one: Dataset, other: Dataset) -> bool:
-    """The same Patient ID, and no issuer, birth date or sex that differs where both tell it."""
-    told = [(str(one.get(k) or "").strip(), str(other.get(k) or "").strip()) for k in IDENTITY]
-    return bool(told[0][0]) and told[0][0] == told[0][1] and all(a == b for a, b in told if a and b)
+def _told(dataset: Dataset) -> dict[str, str]:
+    return {keyword: str(dataset.get(keyword) or "") for keyword in TELLING}
 
 
 def compared(shown: Sequence[Shown], prior: Prior) -> tuple[Shown, ...]:

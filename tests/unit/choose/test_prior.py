@@ -2,7 +2,8 @@
 
 import pytest
 
-from dicomnode.choose.prior import earlier_studies, same_patient
+from dicomnode.choose.prior import earlier_studies
+from dicomnode.identity import same_patient
 from dicomnode.peers.query import StudyFound
 from dicomnode.values import Header
 
@@ -24,11 +25,11 @@ def found(name: str, **told: str) -> StudyFound:
     ],
 )
 def test_an_answer_about_another_patient_is_not_a_prior(told: dict[str, str]) -> None:
-    assert not same_patient(OURS, found("1", **told).header)
+    assert not same_patient(OURS.values, found("1", **told).header.values)
 
 
 def test_what_only_one_side_tells_does_not_part_a_patient() -> None:
-    assert same_patient(OURS, found("1", PatientBirthDate="").header)
+    assert same_patient(OURS.values, found("1", PatientBirthDate="").header.values)
 
 
 def test_earlier_studies_come_newest_first_and_never_this_one_or_a_later() -> None:
