@@ -9,7 +9,7 @@ from rich.table import Table
 
 from dicomnode.audit import AuditTrail, login_name
 from dicomnode.cli.context import Opened
-from dicomnode.learn.corrections import Listed, link, reader_findings
+from dicomnode.learn.harvest.corrections import Listed, link, reader_findings
 
 app = typer.Typer(no_args_is_help=True, help="What readers said of our findings.")
 

@@ -28,7 +28,7 @@ from dicomnode.index.work import (
     run_by_prefix,
     unwell,
 )
-from dicomnode.learn.corrections import reader_findings
+from dicomnode.learn.harvest.corrections import reader_findings
 from dicomnode.serve.beats import STALE_S
 from dicomnode.web.snapshot import Snapshot, snapshot
 

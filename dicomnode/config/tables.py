@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from dicomnode.config.conditions import Table, When
+from dicomnode.config.learning import Learn
 from dicomnode.config.profiles import OBJECTS, PRIOR, PROFILES
 from dicomnode.values import Priority, Role
 
@@ -252,6 +253,7 @@ class Config(Table):
     models: dict[str, ModelSetting] = Field(default_factory=dict)
     deliver: Deliver = Deliver()
     catch_up: CatchUp = CatchUp()
+    learn: Learn = Learn()
     web: Web = Web()
     log: Log = Log()
 

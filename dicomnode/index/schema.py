@@ -177,6 +177,8 @@ class RunRow(Base):
     """Wall time by stage."""
     created_s: Mapped[float] = mapped_column(Float)
     finished_s: Mapped[float | None] = mapped_column(Float)
+    shadow: Mapped[bool] = mapped_column(Boolean, default=False)
+    """A candidate beside the version in use: analysed and compared, never sent."""
     withdrawn_s: Mapped[float | None] = mapped_column(Float)
     """When its results were taken back, since the images they were made of were rejected or corrected."""
 
@@ -295,7 +297,7 @@ class ReaderFindingRow(Base):
     """None: unlinked, for a person."""
     our_report_uid: Mapped[str | None] = mapped_column(UID)
     how: Mapped[str] = mapped_column(String(32), default="")
-    """`learn.reader_report.How`."""
+    """`learn.harvest.reader_report.How`."""
     changed: Mapped[bool] = mapped_column(Boolean, default=False)
     """The outline is not the one we drew."""
     reason: Mapped[str] = mapped_column(Text, default="")

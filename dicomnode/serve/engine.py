@@ -40,7 +40,7 @@ from dicomnode.journey import (
     send_queue,
     stat_queue,
 )
-from dicomnode.learn.corrections import read_reader_reports
+from dicomnode.learn.harvest.corrections import read_reader_reports
 from dicomnode.peers.query import series_counts
 from dicomnode.peers.remote import remote
 from dicomnode.serve.beats import Heart

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from dicomnode.index import learning  # noqa: F401 - its tables belong to the metadata
 from dicomnode.index.schema import Base
 
 with context.config.attributes["engine"].connect() as connection:

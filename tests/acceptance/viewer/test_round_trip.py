@@ -5,7 +5,7 @@ import io
 import pytest
 from pydicom import Dataset, dcmread
 
-from dicomnode.learn.reader_report import matched, read_report
+from dicomnode.learn.harvest.reader_report import matched, read_report
 from dicomnode.values import Role
 from tests.acceptance.viewer.bench import Desk
 from tests.acceptance.viewer.pages import StudyPage, until

@@ -13,7 +13,7 @@ from dicomnode.cli.app import app
 from dicomnode.encode.door.items import children, groups, tree
 from dicomnode.errors import ConfigFault
 from dicomnode.index.schema import ReaderFindingRow, ReaderReportRow, RunRow, StudyRow
-from dicomnode.learn.corrections import link, read_reader_reports
+from dicomnode.learn.harvest.corrections import link, read_reader_reports
 from tests.phantom import ct_series, uid
 from tests.site_made import Site, site_made
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from dicomnode.learn.reader_report import How, Report, matched, read_report
+from dicomnode.learn.harvest.reader_report import How, Report, matched, read_report
 
-FOLDER = Path(__file__).parents[2] / "data" / "ohif_saved"
+FOLDER = Path(__file__).parents[3] / "data" / "ohif_saved"
 
 
 def saved(name: str) -> Report:

@@ -7,7 +7,7 @@ import pytest
 from pydicom import Dataset
 
 from dicomnode.encode.door.items import groups
-from dicomnode.learn.reader_report import Group, How, Report, matched, read_report
+from dicomnode.learn.harvest.reader_report import Group, How, Report, matched, read_report
 from dicomnode.values import Role
 from tests.phantom import mr_series, uid
 from tests.unit.encode.examples import segmentation_results

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from dicomnode.errors import ConfigFault
 from dicomnode.index.database import Index
 from dicomnode.index.schema import InstanceRow, ReaderFindingRow, ReaderReportRow, ResultRow, RunRow, StudyRow
-from dicomnode.learn.reader_report import REPORTS, Group, How, Match, Report, matched, read_report
+from dicomnode.learn.harvest.reader_report import REPORTS, Group, How, Match, Report, matched, read_report
 from dicomnode.values import REPORTS as OUR_REPORTS
 from dicomnode.values import Role
 

@@ -1,0 +1,118 @@
+"""The [learn] tables of config.toml: where labels come from, when to learn, what a candidate must prove."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from dicomnode.config.conditions import Table
+from dicomnode.learn.values import RecipeName
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Margin = Annotated[float, Field(ge=0, lt=1)]
+Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
+class Mapping(Table):
+    """One [[learn.map]] entry: what a code or word of the site means for an output of a model."""
+
+    model: str
+    output: int
+    """`index` of the finding or segment in its dicom.toml."""
+    codes: tuple[str, ...] = ()
+    """Coded concepts as "value/scheme", for reports, segments and structure sets."""
+    words: tuple[str, ...] = ()
+    """Segment labels, structure names, titles of key objects, columns of tables; case does not matter."""
+    finding: str = ""
+    """Finding of the labeler's lexicon, for report text."""
+    value: Literal["present", "absent"] = "present"
+    """What it means where it is merely named; a value that stands beside it (Yes, No, absent) decides instead."""
+
+
+class Hl7(Table):
+    """The [learn.hl7] table: reports as HL7 v2 ORU^R01 over MLLP."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 2575
+    networks: tuple[str, ...] = ("127.0.0.0/8",)
+    """Addresses that may send."""
+    max_message_bytes: PositiveInt = 4_194_304
+
+
+class GatePlan(Table):
+    """The [learn.gate] table: fixed before a candidate exists (FDA PCCP, Japan IDATEN)."""
+
+    alpha: Share = 0.025
+    """One-sided, over all looks at one sealed set."""
+    margin_auc: Margin = 0.03
+    """Non-inferiority margin of AUC (and of FROC's mean sensitivity), against baseline and model in use."""
+    margin_dice: Margin = 0.02
+    margin_retention: Margin = 0.03
+    benefit: Literal["auc", "dice", "froc", "brier", "auto"] = "auto"
+    """What must be better; "auto": the kind's own figure."""
+    min_sensitivity: Margin = 0.0
+    """Lower bound at the deployed threshold; 0: not worse than the model in use by margin_sensitivity."""
+    min_specificity: Margin = 0.0
+    margin_sensitivity: Margin = 0.05
+    max_ece: Share = 0.05
+    subgroup_margin: Margin = 0.05
+    coverage: Share = 0.90
+    max_abstention: Share = 0.30
+    min_power: Share = 0.80
+    max_looks: PositiveInt = 10
+
+
+class LearnModel(Table):
+    """A [learn.models.NAME] table: what is particular to one model."""
+
+    recipe: RecipeName | None = None
+    """Instead of learn.recipe."""
+    gate: GatePlan | None = None
+    """Instead of [learn.gate]."""
+    scope: Literal["", "site", "scanner"] = ""
+    """Make adapters for each site or scanner; empty: one version for all."""
+
+
+class Watch(Table):
+    """The [learn.watch] table: drift."""
+
+    daily_at: Clock = "05:30"
+    alarm_p: Share = 0.01
+    """After correction for the number of figures looked at (Benjamini-Hochberg)."""
+    psi: PositiveFloat = 0.25
+    min_studies: PositiveInt = 50
+    webhook: str = ""
+    """URL that alarms are posted to as JSON, without any identity."""
+
+
+class Learn(Table):
+    """The [learn] table."""
+
+    enabled: bool = False
+    """Collect labels, make candidates; nothing is promoted by itself."""
+    models: dict[str, LearnModel] = Field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    """AE titles whose objects count as labels, where a person made them; empty: none."""
+    map: tuple[Mapping, ...] = ()
+    recipe: RecipeName = RecipeName.AUTO
+    processes: PositiveInt = 1
+    """Training processes (torchrun), or accelerators."""
+    threads: NonNegativeInt = 0
+    """CPU threads of each; 0: all cores."""
+    monthly: str = "0 20 1 * *"
+    """When a candidate is made, in cron terms and local time; empty: never by the calendar."""
+    nightly: str = "0 20 * * *"
+    """When triggers are looked at."""
+    window: Annotated[str, Field(pattern=r"^(\d\d:\d\d-\d\d:\d\d)?$")] = "20:00-06:00"
+    """Training runs at these hours alone, and pauses outside; empty: at any time. `learn now` does not wait for it."""
+    min_new_patients: PositiveInt = 200
+    """Newly labelled patients that trigger a candidate, or ..."""
+    min_new_positives: PositiveInt = 50
+    shadow_studies: PositiveInt = 200
+    """The shadow period ends after so many studies, or ..."""
+    shadow_days: PositiveFloat = 14.0
+    promote: Literal["by a named person", "automatically, without a person"] = "by a named person"
+    seed: NonNegativeInt = 20261121
+    hl7: Hl7 = Hl7()
+    gate: GatePlan = GatePlan()
+    watch: Watch = Watch()

@@ -1,0 +1,1 @@
+"""Adapters: small files that change a base network, bound to its digest."""

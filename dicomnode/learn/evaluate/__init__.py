@@ -1,0 +1,1 @@
+"""What a candidate is worth: answers on held-out patients, statistics, and the gate."""

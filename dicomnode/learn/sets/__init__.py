@@ -1,0 +1,1 @@
+"""Training sets: pixels after the bundle's own preprocessing, labels, and pseudonymous ids."""

@@ -1,0 +1,1 @@
+"""Every patient belongs to one split for life."""

@@ -1,0 +1,1 @@
+"""Drift: what comes in, what goes out, and how they change."""
