@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dicomnode import __version__
 from dicomnode.bench.app import app as bench_app
-from dicomnode.cli import backup, catch_up, check, demo, labels, models, processes, runs, studies
+from dicomnode.cli import backup, catch_up, check, demo, labels, learn, models, processes, runs, studies
 from dicomnode.cli.context import Opened
 from dicomnode.errors import NodeError
 from dicomnode.full_disk import is_full
@@ -31,6 +31,7 @@ app.add_typer(studies.app, name="studies", rich_help_panel="Studies and runs")
 app.command("reindex", rich_help_panel="Studies and runs")(studies.reindex_)
 app.add_typer(labels.app, name="labels", rich_help_panel="Studies and runs")
 app.add_typer(models.app, name="models", rich_help_panel="Models")
+app.add_typer(learn.app, name="learn", rich_help_panel="Models")
 app.add_typer(bench_app, name="bench", rich_help_panel="Care")
 
 

@@ -1,0 +1,71 @@
+"""`dicomnode learn status | list`."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dicomnode.cli.learn import app, how_far
+from dicomnode.config.tables import Config
+from dicomnode.index.database import Index
+from dicomnode.index.learning import LearningRow
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a command has at hand."""
+
+    config: Config
+    index: Index
+
+
+def learning(moment: str, started_s: float, state: str, **more: object) -> LearningRow:
+    row = LearningRow(job=f"lung:calendar:{moment}", model="lung", trigger="calendar", state=state, started_s=started_s)
+    for name, value in more.items():
+        setattr(row, name, value)
+    return row
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Opened]:
+    index = Index(f"sqlite:///{tmp_path}/index.sqlite")
+    index.migrate()
+    progress = {"epoch": 3, "epochs": 40, "loss": 0.41234, "seconds_left": 720.0}
+    with index.transaction() as session:
+        session.add(learning("1", 1000.0, "done", reason="too few: 10 patients, 100 are needed", ended_s=1010.0))
+        session.add(learning("2", 2000.0, "done", candidate="ab" * 32, ended_s=2100.0))
+        session.add(learning("3", 3000.0, "running", stage="train", progress=progress))
+    yield Opened(Config(), index)
+    index.close()
+
+
+def told(opened: Opened, *words: str) -> str:
+    result = CliRunner().invoke(app, list(words), obj=opened)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_status_tells_what_runs_how_far_it_is_and_what_came_of_the_last_attempt(opened: Opened) -> None:
+    found = json.loads(told(opened, "status", "--json"))
+
+    assert [one["job"] for one in found["learning"]] == ["lung:calendar:3", "lung:calendar:2"]
+    assert "learning is off" in told(opened, "status")
+
+
+def test_progress_is_told_in_words() -> None:
+    progress = {"epoch": 3, "epochs": 40, "loss": 0.41234, "seconds_left": 720.0}
+    row = learning("1", 0.0, "running", stage="train", progress=progress)
+
+    assert how_far(row) == "train, epoch 3 of 40, loss 0.4123, about 12 min left"
+    assert how_far(learning("1", 0.0, "waiting", stage="", progress={})) == ""
+
+
+def test_every_attempt_is_listed_newest_first_and_says_why_it_ended(opened: Opened) -> None:
+    found = json.loads(told(opened, "list", "--json", "--model", "lung"))
+
+    assert [one["job"][-1] for one in found] == ["3", "2", "1"]
+    assert found[2]["reason"] == "too few: 10 patients, 100 are needed"
+    assert "lung" in told(opened, "list")
