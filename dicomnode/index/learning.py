@@ -85,6 +85,16 @@ class LabelerRow(Base):
     at_s: Mapped[float] = mapped_column(Float)
 
 
+class SplitKeyRow(Base):
+    """What tells whether the split key is the one that patients were assigned with; one row."""
+
+    __tablename__ = "split_keys"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    """1."""
+    check_value: Mapped[str] = mapped_column(HEX)
+
+
 class PatientRow(Base):
     """A patient of learning, by key, and the split it belongs to for life."""
 

@@ -1,1 +1,1 @@
-"""Every patient belongs to one split for life."""
+"""A patient belongs to one split for life: keyed hashes, merges, sealed sets."""

@@ -182,6 +182,12 @@ def upgrade() -> None:
     op.create_index("ix_shadows_model", "shadows", ["model"])
 
     op.create_table(
+        "split_keys",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("check_value", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_table(
         "training_sets",
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("model", sa.String(length=128), nullable=False),
