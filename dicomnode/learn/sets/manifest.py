@@ -1,0 +1,69 @@
+"""The manifest of a training set: which items, of whom, with what label. Its digest is its name.
+
+The items themselves lie in one folder for all sets, beside that of the manifests: `sets/<digest>.json`, `items/`.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from dicomnode.errors import ModelFault
+from dicomnode.learn.values import Item, Source, Split, TrainingSet
+
+FORMAT = 1
+ITEMS = "items"
+
+
+def digest_of(training: TrainingSet) -> str:
+    """SHA-256 over what a set holds, hex; where it lies does not count."""
+    return hashlib.sha256(_text(training).encode()).hexdigest()
+
+
+def save_set(training: TrainingSet, folder: Path) -> Path:
+    """Write the manifest below a folder, named for its digest: whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{digest_of(training)}.json"
+    making = path.with_suffix(f".{os.getpid()}")
+    with making.open("w", encoding="utf-8") as file:
+        file.write(_text(training))
+        file.flush()
+        os.fsync(file.fileno())
+    making.replace(path)
+    return path
+
+
+def load_set(path: Path) -> TrainingSet:
+    """The set of a manifest.
+
+    Raises:
+        ModelFault: there is none, or it is not what its name says.
+    """
+    try:
+        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        items = tuple(_item(one) for one in told["items"])
+        folder = path.parent.parent / ITEMS
+        found = TrainingSet("", told["model"], told["model_digest"], told["preprocessing"], items, folder)
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise ModelFault(f"training set {path.stem[:12]}… cannot be read: {fault}; make it again") from fault
+    if digest_of(found) != path.stem:
+        raise ModelFault(f"training set {path.stem[:12]}… is not what its name says: make it again")
+    return replace(found, digest=path.stem)
+
+
+def _text(training: TrainingSet) -> str:
+    told = {
+        "format": FORMAT,
+        "model": training.model,
+        "model_digest": training.model_digest,
+        "preprocessing": training.preprocessing,
+        "items": [asdict(item) for item in training.items],
+    }
+    return json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _item(told: dict[str, Any]) -> Item:
+    kinds = {"split": Split(told["split"]), "source": Source(told["source"]), "targets": tuple(told["targets"])}
+    return Item(**(told | kinds))
