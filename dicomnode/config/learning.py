@@ -2,14 +2,25 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from dicomnode.config.conditions import Table
+from dicomnode.learn.cron import cron
 from dicomnode.learn.values import RecipeName
+
+
+def _cron(terms: str) -> str:
+    if terms:
+        cron(terms)
+    return terms
+
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Margin = Annotated[float, Field(ge=0, lt=1)]
+Cron = Annotated[str, AfterValidator(_cron)]
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+WINDOW = r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$"
 
 
 class Mapping(Table):
@@ -99,11 +110,11 @@ class Learn(Table):
     """Training processes (torchrun), or accelerators."""
     threads: NonNegativeInt = 0
     """CPU threads of each; 0: all cores."""
-    monthly: str = "0 20 1 * *"
+    monthly: Cron = "0 20 1 * *"
     """When a candidate is made, in cron terms and local time; empty: never by the calendar."""
-    nightly: str = "0 20 * * *"
+    nightly: Cron = "0 20 * * *"
     """When triggers are looked at."""
-    window: Annotated[str, Field(pattern=r"^(\d\d:\d\d-\d\d:\d\d)?$")] = "20:00-06:00"
+    window: Annotated[str, Field(pattern=WINDOW)] = "20:00-06:00"
     """Training runs at these hours alone, and pauses outside; empty: at any time. `learn now` does not wait for it."""
     min_new_patients: PositiveInt = 200
     """Newly labelled patients that trigger a candidate, or ..."""

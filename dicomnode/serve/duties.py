@@ -24,9 +24,11 @@ from dicomnode.index.database import Index
 from dicomnode.index.runs import runs_ended_before
 from dicomnode.index.schema import CommitmentDutyRow, DeliveryRow, TickRow
 from dicomnode.journey import CHORES, chore_job, send_queue
+from dicomnode.learn.schedule import Schedule, learn_job
 from dicomnode.peers.echo import echo
 from dicomnode.peers.remote import remote
 from dicomnode.receive.commitment import answer_duties
+from dicomnode.serve.clock import watching_clock
 from dicomnode.values import DeliveryStatus
 from dicomnode.withdraw import withdraw
 
@@ -52,22 +54,31 @@ class Duties:
             **{f"commitment:{name}": partial(self._commitment, name) for name in config.peers},
         }
         self._was_away: dict[str, bool] = {}
+        self._learning = Schedule(config, index, lambda job: durable.enqueue(learn_job(job)))
 
     @contextmanager
     def scheduled(self) -> Iterator[None]:
         """Tick until the block ends; a nightly tick that was missed is made up for at the start."""
         scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "max_instances": 1})  # in local time
-        hour, minute = self._config.catch_up.nightly_at.split(":")
-        scheduler.add_job(self._nightly, CronTrigger(hour=hour, minute=minute), id="nightly")
-        scheduler.add_job(self._hourly, IntervalTrigger(seconds=HOURLY_S), id="hourly")
-        scheduler.add_job(self._often, IntervalTrigger(seconds=OFTEN_S), id="often")
+        self._plan(scheduler)
         scheduler.start()
         if self._last_s("nightly") < time.time() - DAY_S - HOURLY_S:
             self._nightly()
         try:
-            yield
+            with watching_clock(lambda: self._plan(scheduler)):
+                yield
         finally:
             scheduler.shutdown(wait=False)
+
+    def _plan(self, scheduler: BackgroundScheduler) -> None:
+        hour, minute = self._config.catch_up.nightly_at.split(":")
+        nightly, hourly, often = (
+            CronTrigger(hour=hour, minute=minute), IntervalTrigger(seconds=HOURLY_S), IntervalTrigger(seconds=OFTEN_S)
+        )  # fmt: skip
+        scheduler.add_job(self._nightly, nightly, id="nightly", replace_existing=True)
+        scheduler.add_job(self._hourly, hourly, id="hourly", replace_existing=True)
+        scheduler.add_job(self._often, often, id="often", replace_existing=True)
+        self._learning.add_to(scheduler)
 
     def _nightly(self) -> None:
         day = datetime.now().strftime("%Y%m%d")
@@ -85,6 +96,7 @@ class Duties:
 
         A peer that never answers would otherwise have more duties than it can be tried for, and hold up the others.
         """
+        self._learning.start_waiting()
         if self._owes_reports():
             self._once("reports", CHORES)
         for name in self._config.peers:

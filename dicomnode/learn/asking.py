@@ -1,0 +1,137 @@
+"""That a candidate is wanted is written down once; and whose turn it is, of all nodes on one index."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from dicomnode.errors import DeviceBusy, ModelFault
+from dicomnode.index.learning import LearningRow
+from dicomnode.index.schema import TickRow
+
+CHECK_ROW = "learn"
+WAITING, RUNNING, CANCELLED = "waiting", "running", "cancelled"
+UNDER_WAY = (WAITING, RUNNING)
+
+
+class Trigger(StrEnum):
+    """Why a candidate is made."""
+
+    CALENDAR = "calendar"
+    LABELS = "labels"
+    DRIFT = "drift"
+    PERSON = "person"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A candidate that is wanted."""
+
+    model: str
+    trigger: Trigger
+    moment: str
+    """What makes the job's id the same however often it is asked: the moment that came due."""
+    reason: str = ""
+    """What speaks for it, in words."""
+    by: str = ""
+    scope: str = ""
+
+    @property
+    def job(self) -> str:
+        """The id that all of it goes by."""
+        return f"{self.model}:{self.trigger}:{self.moment}"
+
+
+class Overlap(ModelFault):
+    """A candidate of the same model is being made already."""
+
+    def __init__(self, other: LearningRow) -> None:
+        how = "is being made" if other.state == RUNNING else "waits for its turn"
+        super().__init__(
+            f"a candidate of {other.model} {how} already ({other.job}): wait until it has ended, or "
+            f"`dicomnode learn cancel {other.job}`"
+        )
+        self.job = other.job
+
+
+class NotItsTurn(DeviceBusy):
+    """Another candidate is being made; of all nodes, one makes one at a time."""
+
+    def __init__(self, other: str) -> None:
+        super().__init__(
+            f"{other} is being made: this one waits for it. Where the node that made it is gone for good, "
+            f"`dicomnode learn cancel {other}`"
+        )
+        self.job = other
+
+
+def ask(session: Session, asked: Asked, now_s: float) -> LearningRow:
+    """Write down that a candidate is wanted; what was asked before under the same id stays as it is.
+
+    Raises:
+        Overlap: one of the same model is waiting or being made.
+    """
+    hold(session)
+    found = session.get(LearningRow, asked.job)
+    if found is not None:
+        return found
+    same = select(LearningRow).where(LearningRow.model == asked.model, LearningRow.state.in_(UNDER_WAY))
+    other = session.scalars(same.limit(1)).first()
+    if other is not None:
+        raise Overlap(other)
+    return _write(session, asked, WAITING, asked.reason, now_s)
+
+
+def refuse(session: Session, asked: Asked, reason: str, now_s: float) -> None:
+    """Keep for a person that a candidate was wanted and why it is not made."""
+    hold(session)
+    if session.get(LearningRow, asked.job) is None:
+        _write(session, asked, CANCELLED, reason, now_s).ended_s = now_s
+
+
+def take_turn(session: Session, job: str) -> bool:
+    """Have a job begin, or go on after a crash; False where nobody wants it any longer.
+
+    Raises:
+        NotItsTurn: another one is being made, on this node or another.
+    """
+    hold(session)
+    row = session.get(LearningRow, job)
+    if row is None or row.state not in UNDER_WAY:
+        return False
+    other = select(LearningRow.job).where(LearningRow.state == RUNNING, LearningRow.job != job)
+    ahead = session.scalars(other.limit(1)).first()
+    if ahead is not None:
+        raise NotItsTurn(ahead)
+    row.state = RUNNING
+    return True
+
+
+def hold(session: Session) -> None:
+    """Keep others from asking or beginning until this transaction ends, on any node of this index."""
+    lock = update(TickRow).where(TickRow.job == CHECK_ROW).values(last_s=TickRow.last_s)
+    if session.connection().execute(lock).rowcount:
+        return
+    try:
+        with session.begin_nested():
+            session.add(TickRow(job=CHECK_ROW, last_s=0.0))
+    except IntegrityError:  # another node wrote it first
+        session.connection().execute(lock)
+
+
+def _write(session: Session, asked: Asked, state: str, reason: str, now_s: float) -> LearningRow:
+    row = LearningRow(
+        job=asked.job,
+        model=asked.model,
+        scope=asked.scope,
+        trigger=asked.trigger.value,
+        by=asked.by,
+        state=state,
+        reason=reason,
+        started_s=now_s,
+    )
+    session.add(row)
+    session.flush()
+    return row
