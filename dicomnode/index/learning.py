@@ -24,6 +24,8 @@ class LabelRow(Base):
     """Why refused or withdrawn, in words."""
     study_key: Mapped[int | None] = mapped_column(ForeignKey("studies.study_key", ondelete="SET NULL"), index=True)
     study_uid: Mapped[str] = mapped_column(UID, default="", index=True)
+    patient: Mapped[str] = mapped_column(HEX, default="", index=True)
+    """Key of the patient; empty until the study is known, and where it names none: such a label is never used."""
     accession_number: Mapped[str] = mapped_column(String(64), default="", index=True)
     """Only until its study is known."""
     series_uid: Mapped[str] = mapped_column(UID, default="")
@@ -47,14 +49,18 @@ class LabelRow(Base):
     """When it came in."""
     object_uid: Mapped[str] = mapped_column(UID, default="", index=True)
     """SOP Instance UID, or control id of the message, that it was read from."""
+    object_digest: Mapped[str] = mapped_column(HEX, default="")
+    """Of that object's content: it may come again under the same UID with another."""
     tracking_uid: Mapped[str] = mapped_column(UID, default="")
     rule: Mapped[str] = mapped_column(String(255), default="")
     """What in the object, and which row of the mapping, in words."""
     assisted: Mapped[bool] = mapped_column(Boolean, default=False)
     """Its maker had seen our result: never in a sealed test."""
+    unaided: Mapped[bool] = mapped_column(Boolean, default=False)
+    """A person declared that its maker had not, whatever the clock says."""
     weight: Mapped[float] = mapped_column(Float, default=1.0)
 
-    __table_args__ = (UniqueConstraint("object_uid", "model", "output", "what", "study_uid", "tracking_uid"),)
+    __table_args__ = (UniqueConstraint("object_uid", "object_digest", "model", "output", "what", "study_uid", "tracking_uid"),)
 
 
 class HarvestedRow(Base):
@@ -67,6 +73,8 @@ class HarvestedRow(Base):
     labels: Mapped[int] = mapped_column(Integer, default=0)
     reason: Mapped[str] = mapped_column(Text, default="")
     """Why nothing was taken from it."""
+    again: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Worth another look when its study changes: images were missing."""
 
 
 class LabelerRow(Base):

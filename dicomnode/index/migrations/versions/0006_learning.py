@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("at_s", sa.Float(), nullable=False),
         sa.Column("labels", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("again", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("object_uid"),
     )
     op.create_table(
@@ -206,6 +207,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("study_key", KEY, nullable=True),
         sa.Column("study_uid", sa.String(length=64), nullable=False),
+        sa.Column("patient", sa.String(length=64), nullable=False),
         sa.Column("accession_number", sa.String(length=64), nullable=False),
         sa.Column("series_uid", sa.String(length=64), nullable=False),
         sa.Column("model", sa.String(length=128), nullable=False),
@@ -218,17 +220,20 @@ def upgrade() -> None:
         sa.Column("made_s", sa.Float(), nullable=False),
         sa.Column("at_s", sa.Float(), nullable=False),
         sa.Column("object_uid", sa.String(length=64), nullable=False),
+        sa.Column("object_digest", sa.String(length=64), nullable=False),
         sa.Column("tracking_uid", sa.String(length=64), nullable=False),
         sa.Column("rule", sa.String(length=255), nullable=False),
         sa.Column("assisted", sa.Boolean(), nullable=False),
+        sa.Column("unaided", sa.Boolean(), nullable=False),
         sa.Column("weight", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(["study_key"], ["studies.study_key"], ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("label_key"),
-        sa.UniqueConstraint("object_uid", "model", "output", "what", "study_uid", "tracking_uid"),
+        sa.UniqueConstraint("object_uid", "object_digest", "model", "output", "what", "study_uid", "tracking_uid"),
     )
     op.create_index("ix_labels_accession_number", "labels", ["accession_number"])
     op.create_index("ix_labels_model", "labels", ["model"])
     op.create_index("ix_labels_object_uid", "labels", ["object_uid"])
+    op.create_index("ix_labels_patient", "labels", ["patient"])
     op.create_index("ix_labels_state", "labels", ["state"])
     op.create_index("ix_labels_study_key", "labels", ["study_key"])
     op.create_index("ix_labels_study_uid", "labels", ["study_uid"])
