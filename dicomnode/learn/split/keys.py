@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from dicomnode.archive.files import make_durable_folder, sync_folder
 from dicomnode.errors import ConfigFault, IdentityFault
+from dicomnode.index.element_text import PADDING
 from dicomnode.index.learning import PatientRow, SplitKeyRow
 from dicomnode.learn.values import SHARES, Split
 
@@ -24,8 +25,6 @@ KEY_FILE = Path("learning") / "split.key"
 SECRET_BYTES = 32
 HALF = 32
 """Hex digits of each half of a patient's key."""
-PADDING = " \0"
-"""Not part of a value of VR LO, at either end (PS3.5 6.2); NUL is what some senders pad with."""
 
 
 class NoPatientId(IdentityFault):
@@ -123,8 +122,8 @@ def _check_value(secret: bytes) -> str:
 
 def _keyed(secret: bytes, *parts: str) -> str:
     """HMAC-SHA-256 over the parts, each told with its length so that none can pass for another."""
-    message = b"".join(f"{len(part.encode())}:".encode() + part.encode() for part in parts)
-    return hmac.new(secret, message, "sha256").hexdigest()
+    message = "".join([f"{len(part)}:{part}" for part in parts])
+    return hmac.digest(secret, message.encode(), "sha256").hex()
 
 
 def _normalised(text: str) -> str:

@@ -21,13 +21,6 @@ from dicomnode.learn.values import SHARES
 SECRET = bytes(range(32))
 
 
-@pytest.fixture
-def index(tmp_path: Path) -> Index:
-    index = Index(f"sqlite:///{tmp_path}/index.sqlite")
-    index.migrate()
-    return index
-
-
 def assigned(index: Index, state: Path) -> bytes:
     with index.transaction() as session:
         secret = require_split_key(session, state)
