@@ -102,6 +102,12 @@ class Header:
         except ValueError:
             return ()
 
+    @property
+    def scanner(self) -> str:
+        """Manufacturer and model, as groups, scopes and evaluated domains name them; or "unknown"."""
+        words = (self.text("Manufacturer").strip(), self.text("ManufacturerModelName").strip())
+        return " ".join(word for word in words if word) or "unknown"
+
 
 @dataclass(frozen=True)
 class Series:
@@ -158,6 +164,8 @@ class ModelVersion:
     device_uid: str
     """Device UID (0018,1002) of this version."""
     folder: Path
+    research: bool = False
+    """A person put it in use against the gate's verdict: every result is titled RESEARCH."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +179,8 @@ class Run:
     profile: str
     priority: Priority
     destinations: tuple[str, ...]
+    shadow: bool = False
+    """A candidate beside the version in use: analysed and compared, never sent."""
     is_revision: bool = False
     """Earlier results of the same study, model and profile exist, whatever kind of object they are."""
     predecessors: tuple[Predecessor, ...] = ()

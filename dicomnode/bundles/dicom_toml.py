@@ -159,6 +159,8 @@ class Domain(Table):
     max_age_years: float | None = None
     views: tuple[str, ...] = ()
     """View Position (0018,5101) values; empty: not looked at."""
+    scanners: tuple[str, ...] = ()
+    """Manufacturer and model as "Manufacturer Model"; empty: not looked at."""
     require: tuple[Condition, ...] = ()
     """Further conditions; one that fails puts the input outside."""
     check: str | None = None

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, Posit
 from dicomnode.config.conditions import Table
 from dicomnode.learn.cron import cron
 from dicomnode.learn.values import RecipeName
+from dicomnode.values import Header
 
 
 def _cron(terms: str) -> str:
@@ -105,6 +106,8 @@ class Learn(Table):
     sources: tuple[str, ...] = ()
     """AE titles whose objects count as labels, where a person made them; empty: none."""
     map: tuple[Mapping, ...] = ()
+    sites: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Sites by name, each with its stations (Station Name) and the AE titles that send for it; case does not matter."""
     recipe: RecipeName = RecipeName.AUTO
     processes: PositiveInt = 1
     """Training processes (torchrun), or accelerators."""
@@ -127,3 +130,13 @@ class Learn(Table):
     hl7: Hl7 = Hl7()
     gate: GatePlan = GatePlan()
     watch: Watch = Watch()
+
+    def site_of(self, header: Header) -> str:
+        """The site that a series comes from, as groups and scopes name it; "unknown" where none of [learn.sites] fits.
+
+        Institution Name is not asked: the index does not keep it.
+        """
+        words = ("StationName", "SendingApplicationEntityTitle", "SourceApplicationEntityTitle")
+        told = {header.text(word).strip().casefold() for word in words} - {""}
+        fits = (name for name, known in self.sites.items() if told & {one.casefold() for one in known})
+        return next(fits, "unknown")

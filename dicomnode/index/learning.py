@@ -60,7 +60,9 @@ class LabelRow(Base):
     """A person declared that its maker had not, whatever the clock says."""
     weight: Mapped[float] = mapped_column(Float, default=1.0)
 
-    __table_args__ = (UniqueConstraint("object_uid", "object_digest", "model", "output", "what", "study_uid", "tracking_uid"),)
+    __table_args__ = (
+        UniqueConstraint("object_uid", "object_digest", "model", "output", "what", "study_uid", "tracking_uid"),
+    )
 
 
 class HarvestedRow(Base):

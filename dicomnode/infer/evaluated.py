@@ -15,7 +15,8 @@ SAME_AGE_YEARS = 1.5
 def reasons_outside(domain: Domain, header: Header) -> tuple[str, ...]:
     """Why this image is outside, in words for the reader; empty where nothing speaks against it."""
     failed = (condition for condition in domain.require if not condition.holds(header))
-    return (*_age_reasons(domain, header), *_view_reasons(domain, header), *(f"not: {c.words()}" for c in failed))
+    found = (*_age_reasons(domain, header), *_view_reasons(domain, header), *_scanner_reasons(domain, header))
+    return (*found, *(f"not: {c.words()}" for c in failed))
 
 
 def age_years(header: Header) -> float | None:
@@ -52,6 +53,12 @@ def _view_reasons(domain: Domain, header: Header) -> tuple[str, ...]:
     if view in {known.upper() for known in domain.views}:
         return ()
     return (f"the view position is {view or 'unknown'}; evaluated on {', '.join(domain.views)}",)
+
+
+def _scanner_reasons(domain: Domain, header: Header) -> tuple[str, ...]:
+    if not domain.scanners or header.scanner.casefold() in {known.casefold() for known in domain.scanners}:
+        return ()
+    return (f"the scanner is {header.scanner}; evaluated on {', '.join(domain.scanners)}",)
 
 
 def _age_said(text: str) -> float | None:

@@ -36,6 +36,8 @@ def defaults(table: type[Table]) -> dict[str, Any]:
 def as_toml(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, Table):
+        return defaults(type(value))
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -54,7 +56,7 @@ def test_a_table_names_every_key_with_its_default(name: str) -> None:
     assert set(stated) == set(table.model_fields)
     given = tomllib.loads(TEXT)[name]
     assert given == {key: value for key, value in defaults(table).items() if key in given}
-    assert all(defaults(table)[key] in (None, []) for key in set(stated) - set(given))
+    assert all(defaults(table)[key] in (None, [], {}) for key in set(stated) - set(given))
 
 
 @pytest.mark.parametrize(
