@@ -113,6 +113,8 @@ class Learn(Table):
     """Training processes (torchrun), or accelerators."""
     threads: NonNegativeInt = 0
     """CPU threads of each; 0: all cores."""
+    memory_share: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """Of an accelerator's memory that training may take; it keeps it while it is paused, and analyses need the rest."""
     monthly: Cron = "0 20 1 * *"
     """When a candidate is made, in cron terms and local time; empty: never by the calendar."""
     nightly: Cron = "0 20 * * *"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import Select, delete, false, select, update
 from sqlalchemy.orm import Session
 
 from dicomnode.errors import IdentityFault
@@ -195,6 +195,18 @@ def runs_ended_before(session: Session, before_s: float) -> Sequence[str]:
 def runs_to_start(session: Session) -> Sequence[RunRow]:
     """Runs that are queued, the most urgent first."""
     return session.scalars(select(RunRow).where(RunRow.status == RunStatus.QUEUED).order_by(RunRow.created_s)).all()
+
+
+def analyses_wait(session: Session) -> bool:
+    """Whether a run waits for its analysis or is at it; not one in shadow, nor of a model that a person paused."""
+    paused = paused_scopes(session)
+    waits = RunRow.status == RunStatus.QUEUED
+    if "all" in paused:
+        waits = false()
+    elif paused:
+        waits &= RunRow.model.not_in([scope.removeprefix("model:") for scope in paused])
+    query = select(RunRow.run_key).where(waits | (RunRow.status == RunStatus.RUNNING), RunRow.shadow.is_(False))
+    return session.execute(query.limit(1)).first() is not None
 
 
 def deliveries_to_start(session: Session) -> Sequence[tuple[DeliveryRow, str]]:

@@ -178,7 +178,7 @@ class _Process:
         """
         command = [sys.executable, "-P", "-m", "dicomnode.infer.child", str(theirs.fileno()), str(os.getpid())]
         try:
-            environment = _environment(threads, self._scratch.enter_context(scratch_folder()))
+            environment = child_environment(threads, self._scratch.enter_context(scratch_folder()))
             self._popen = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 text=True, errors="replace", pass_fds=(theirs.fileno(),), env=environment,
@@ -201,7 +201,7 @@ class _Process:
         return self._popen
 
 
-def _environment(threads: int, scratch: Path) -> dict[str, str]:
+def child_environment(threads: int, scratch: Path) -> dict[str, str]:
     """What a bundle may see of our environment: no secret of the node.
 
     Threads that wait do not spin: on a machine that also receives, spinning ones made a forward three times slower.

@@ -21,6 +21,8 @@ class _Order(BaseModel):
     device: str = "auto"
     threads: int = 0
     """0: all cores."""
+    memory_share: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """Of an accelerator's memory, at most; a paused process keeps what it holds."""
 
 
 class Raw(BaseModel):
