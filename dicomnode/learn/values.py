@@ -219,6 +219,10 @@ class Evidence:
     temporal: tuple[str, ...] = ()
     """Item ids of the temporal hold-out."""
     curve: tuple[CurvePoint, ...] = ()
+    outputs: tuple[str, ...] = ()
+    """What each finding or segment is called; empty: they are numbered."""
+    warnings: tuple[str, ...] = ()
+    """Why it can end only as SHADOW or UNDERPOWERED ("full was named below its count: too few for a verdict")."""
 
 
 class Verdict(StrEnum):
@@ -256,6 +260,8 @@ class RuleResult:
     words: str
     """One sentence for a person, with the figures."""
     figures: dict[str, Estimate | float | str] = field(default_factory=dict)
+    applies: bool = True
+    """False: the rule asks nothing of a model of this kind, or there is nothing yet to ask it of."""
 
 
 @dataclass(frozen=True)
