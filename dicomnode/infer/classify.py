@@ -25,7 +25,10 @@ def classification(
     bundle: Bundle, image: MetaTensor, output: Tensor, samples: list[Tensor], saliency: NDArray[np.float32] | None
 ) -> Classification:
     """Scores of every finding, from the network's output (1, column)."""
-    logits, others = _logits(bundle, image, output), [_logits(bundle, image, sample) for sample in samples]
+    logits, others = (
+        logits_of_output(bundle, image, output),
+        [logits_of_output(bundle, image, sample) for sample in samples],
+    )
     scores = (_score(n, finding, logits, others) for n, finding in enumerate(bundle.dicom.findings))
     return Classification(tuple(scores), saliency)
 
@@ -51,7 +54,7 @@ def saliency_map(
     layer = bundle.dicom.saliency.layer
     if layer is None:
         return None, ()
-    finding = _likeliest(bundle, _logits(bundle, image, output))
+    finding = _likeliest(bundle, logits_of_output(bundle, image, output))
     network = _hookable(bundle.network)
     device = next(network.parameters()).device
     cam = GradCAM(nn_module=network, target_layers=layer, postprocessing=_from_0_to_1)
@@ -88,7 +91,7 @@ def _score(n: int, finding: Finding, logits: tuple[float, ...], others: list[tup
     return FindingScore(n, found, spread, found >= finding.threshold)
 
 
-def _logits(bundle: Bundle, image: MetaTensor, output: Tensor) -> tuple[float, ...]:
+def logits_of_output(bundle: Bundle, image: MetaTensor, output: Tensor) -> tuple[float, ...]:
     """A logit for each column of (1, column): as they are, or of the probability that softmax or the bundle gives."""
     if bundle.dicom.activation is Activation.SIGMOID:
         return tuple(output.flatten().tolist())

@@ -45,7 +45,7 @@ def detection(
     """
     if bundle.postprocessing is not None:
         found = bundle.postprocessing({**found, bundle.image_key: image})
-    boxes, labels, scores = _parts(bundle, found)
+    boxes, labels, scores = parts_of(bundle, found)
     places = to_source_boxes(bundle, volume, image, boxes)
     lesions = sorted(_lesions(bundle, places, labels, scores), key=lambda lesion: -lesion.probability)
     notes = (f"the {MOST} most probable of {len(lesions)} findings are given",) if len(lesions) > MOST else ()
@@ -84,7 +84,7 @@ def _corners(
     return there.min(axis=1), there.max(axis=1)
 
 
-def _parts(
+def parts_of(
     bundle: Bundle, found: Mapping[str, Tensor]
 ) -> tuple[NDArray[np.float64], NDArray[np.int_], NDArray[np.float64]]:
     """Boxes (n, 2 × axes), labels (n,) and scores (n,), whatever the bundle calls them."""

@@ -44,6 +44,12 @@ def probability_map(bundle: Bundle, volume: Volume, image: MetaTensor, output: T
     return np.clip(back, 0, 1).astype(np.float16)
 
 
+def labels_of(bundle: Bundle, output: Tensor) -> Tensor:
+    """The label of each voxel on the network's own grid, from its output (channel, ...)."""
+    labels = _labels(bundle, _activated(bundle.activation, output))
+    return torch.from_numpy(_named(bundle, labels.numpy().astype(np.uint8)))
+
+
 def entropy_of(probabilities: Tensor) -> Tensor:
     """Entropy of (channel, ...) in each voxel, 0 (sure) to 1 (all alike); channels that exclude one another."""
     entropy: Tensor = torch.special.entr(probabilities).sum(0) / math.log(max(2, len(probabilities)))

@@ -1,0 +1,59 @@
+"""Detection: MONAI's RetinaNet detector, as the bundle's inferer has it, with MONAI's own losses for training."""
+
+import copy
+
+import torch
+from monai.apps.detection.networks.retinanet_detector import RetinaNetDetector
+from torch import Tensor, nn
+
+from dicomnode.errors import ModelFault
+from dicomnode.infer.bundle import Bundle
+from dicomnode.learn.evaluate.hits import hits_of, mean_sensitivity
+from dicomnode.learn.train.pool import Batch, Pool
+from dicomnode.learn.train.task import Figure
+
+CANDIDATES, ANCHORS, POSITIVE, POOL, NEGATIVES = 4, 64, 0.3, 20, 16
+"""Of matching boxes to anchors and of choosing hard negatives, as the Model Zoo's lung nodule bundle trains."""
+
+
+class Detecting:
+    """Boxes and their labels."""
+
+    merit = "mean sensitivity"
+
+    def __init__(self, bundle: Bundle) -> None:
+        detector = getattr(bundle.inferer, "detector", None)
+        if not isinstance(detector, RetinaNetDetector):
+            raise ModelFault(
+                f"the inferer of bundle {bundle.folder.name} holds no RetinaNet detector: it cannot learn here"
+            )
+        self._bundle, self._detector = bundle, copy.deepcopy(detector)
+        if not hasattr(self._detector, "proposal_matcher"):
+            self._detector.set_atss_matcher(CANDIDATES, center_in_gt=False)
+        if self._detector.fg_bg_sampler is None:
+            self._detector.set_hard_negative_sampler(ANCHORS, POSITIVE, min_neg=NEGATIVES, pool_size=POOL)
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Of labels and of places."""
+        detector = self._detector
+        detector.network, detector.training = network, True
+        targets = [
+            {detector.target_box_key: boxes.float(), detector.target_label_key: labels.long()}
+            for boxes, labels in zip(batch["boxes"], batch["labels"], strict=True)
+        ]
+        losses: list[Tensor] = list(detector(list(batch["image"]), targets).values())
+        return torch.stack([loss.to(losses[0].device) for loss in losses]).sum()
+
+    def figure(self, network: nn.Module, pool: Pool) -> Figure:
+        """Mean sensitivity at 1/8 to 8 false boxes an image, as the LUNA16 challenge has it."""
+        device = next(network.parameters()).device
+        hits, lesions = [], 0
+        for n in range(len(pool)):
+            sample = pool.sample(n)
+            with torch.no_grad():
+                found = self._bundle.inferer(sample["image"][None].to(device), network)
+            first = found[0] if isinstance(found, list | tuple) else found
+            told = {key: value.detach().float().cpu() for key, value in first.items()}
+            hits.append(hits_of(self._bundle, told, sample))
+            lesions += len(sample["boxes"])
+        return Figure(mean_sensitivity(hits, lesions))

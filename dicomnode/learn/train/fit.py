@@ -1,0 +1,132 @@
+"""A train job, from its order to the files of a candidate.
+
+order ─► job ─► choose (recipe, learning rate) ─► fit ─► verify ─► calibrate ─► files and figures
+"""
+
+import importlib.metadata
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from dicomnode.bundles.dicom_toml import Kind
+from dicomnode.learn.adapters.file import Adapter, weights_digest, write_adapter
+from dicomnode.learn.orders import TrainOrder
+from dicomnode.learn.train.checkpoint import save_weights
+from dicomnode.learn.train.classifying import logits_of_pool
+from dicomnode.learn.train.counting import require_both_classes
+from dicomnode.learn.train.fitting import Fit, Wanted, fit_full, fit_norm, fit_scratch
+from dicomnode.learn.train.heading import fit_head
+from dicomnode.learn.train.job import Job, open_job
+from dicomnode.learn.train.loop import Say, Told
+from dicomnode.learn.train.pool import ItemPool, files
+from dicomnode.learn.train.processes import join, leads, leave
+from dicomnode.learn.train.recalibrate import Calibrated, calibrated
+from dicomnode.learn.train.seeds import repeatable
+from dicomnode.learn.train.verify import reload_difference
+from dicomnode.learn.values import RecipeName, Split
+
+ADAPTER, WEIGHTS = "adapter.safetensors", "model.pt"
+LIBRARIES = ("torch", "monai", "pytorch-ignite", "peft", "optuna", "scikit-learn", "numpy")
+
+
+def train(order: TrainOrder, folder: Path, say: Say) -> dict[str, object]:
+    """Train what an order wants; the job's folder holds the candidate's file when this returns.
+
+    A job that was killed goes on from its last whole epoch when it is called again with the same folder.
+
+    Raises:
+        TooFew, OneClassOnly, NothingToLearnFrom: the labels do not suffice.
+        Diverged: the loss is no number.
+        NoRoomToLearn: the disk is full.
+        ModelFault: the bundle or the training set is not what the order says.
+    """
+    join()
+    try:
+        with repeatable(order.seed) as ran:
+            began_s = time.monotonic()
+            job = open_job(order, folder, say if leads() else _silent)
+            told = _trained(job)
+        return told | {"deterministic": ran.deterministic, "seconds": time.monotonic() - began_s}
+    finally:
+        leave()
+
+
+def _trained(job: Job) -> dict[str, Any]:
+    require_both_classes(job)
+    name = job.order.recipe
+    fit = FITS[name](job.wanted(name))
+    job.say({"stage": "calibrate", "done": 0, "of": 1})
+    found = _calibration(job, fit)
+    return {
+        "recipe": name.value,
+        "learning_rate": fit.learning_rate,
+        "trials": [],
+        "cv": {},
+        "notes": [*fit.notes, *(one.note for one in found if one.note)],
+        "calibration": [_told(one) for one in found],
+        "seed": job.order.seed,
+        "versions": {library: importlib.metadata.version(library) for library in LIBRARIES},
+        "items_seen": len(job.train) + len(job.stop),
+        "patients": len({item.patient for item in (*job.train, *job.stop)}),
+    } | _kept(job, name, fit)
+
+
+def _kept(job: Job, name: RecipeName, fit: Fit) -> dict[str, Any]:
+    """Write the candidate's file, and tell of the training."""
+    told: dict[str, Any] = {
+        "trainable": fit.trainable,
+        "total": sum(parameter.numel() for parameter in fit.network.parameters()),
+        "epochs": fit.told.epochs,
+        "best_epoch": fit.told.best_epoch,
+        "history": fit.told.history,
+        "wise_alpha": fit.wise_alpha,
+        "base": weights_digest(job.bundle.network),
+    }
+    if name is RecipeName.RECALIBRATE or not leads():
+        return told
+    if fit.tensors is None:
+        save_weights(job.folder / WEIGHTS, fit.network)
+        return told | {"file": WEIGHTS}
+    adapter = Adapter(told["base"], fit.tensors, {"recipe": name.value, **fit.metadata})
+    write_adapter(job.folder / ADAPTER, adapter)
+    return told | {"file": ADAPTER, "reload": reload_difference(job, job.folder / ADAPTER, fit.network)}
+
+
+def _calibration(job: Job, fit: Fit) -> list[Calibrated]:
+    """Of every finding, on the calibration split."""
+    items = job.training.of(Split.CALIBRATION)
+    if job.bundle.dicom.model.kind is not Kind.CLASSIFICATION or not items:
+        return []
+    pool = ItemPool(files(job.training, items))
+    targets = np.array([[np.nan if t is None else t for t in item.targets] for item in items], np.float64)
+    ours, base = (logits_of_pool(job.bundle, network, pool) for network in (fit.network, job.bundle.network))
+    return [
+        calibrated(finding, targets[:, n], ours[:, n], expit(finding.slope * base[:, n] + finding.intercept))
+        for n, finding in enumerate(job.bundle.dicom.findings)
+    ]
+
+
+def _told(one: Calibrated) -> dict[str, float]:
+    return {"index": one.index, "slope": one.slope, "intercept": one.intercept, "threshold": one.threshold}
+
+
+def fit_nothing(wanted: Wanted) -> Fit:
+    """The base as it is: only probabilities and thresholds change."""
+    return Fit(wanted.bundle.network, Told(), 0.0, 0)
+
+
+def _silent(_: dict[str, object]) -> None:
+    """Another process speaks."""
+
+
+FITS: dict[RecipeName, Callable[[Wanted], Fit]] = {
+    RecipeName.RECALIBRATE: fit_nothing,
+    RecipeName.HEAD: fit_head,
+    RecipeName.NORM: fit_norm,
+    RecipeName.FULL: fit_full,
+    RecipeName.SCRATCH: fit_scratch,
+}
