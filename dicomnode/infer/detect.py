@@ -65,7 +65,7 @@ def to_source_boxes(
         raise ModelFault(f"bundle {bundle.folder.name} gave boxes of {boxes.shape[1]} numbers, not {2 * axes}")
     source = np.eye(4) if flat else affine_ras(volume.affine_lps)
     back = np.asarray(np.linalg.inv(source) @ np.asarray(image.affine), dtype=np.float64)
-    low, high = _corners(boxes, axes, back)
+    low, high = corners_elsewhere(boxes, axes, back)
     order = (1, 0) if flat and not bundle.rows_first else (0, 1) if flat else (2, 1, 0)
     ends = np.stack([low[:, order], high[:, order]], axis=2) + 0.5
     if flat:
@@ -73,15 +73,15 @@ def to_source_boxes(
     return np.asarray(np.clip(ends, 0, np.array(volume.voxels.shape)[:, None]))
 
 
-def _corners(
-    boxes: NDArray[np.float64], axes: int, back: NDArray[np.float64]
+def corners_elsewhere(
+    boxes: NDArray[np.float64], axes: int, there: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lowest and highest index (n, 3) that the corners of each box have on the other grid."""
+    """Lowest and highest index (n, 3) that the corners of boxes (n, 2 × axes) have on another grid, `there` @ index."""
     choices = [[axis + axes * end for axis, end in enumerate(ends)] for ends in product((0, 1), repeat=axes)]
     corners = np.zeros((len(boxes), len(choices), 4))
     corners[..., :axes], corners[..., 3] = boxes[:, choices], 1.0
-    there = (corners @ back.T)[..., :3]
-    return there.min(axis=1), there.max(axis=1)
+    found = (corners @ there.T)[..., :3]
+    return found.min(axis=1), found.max(axis=1)
 
 
 def parts_of(
