@@ -40,7 +40,7 @@ from dicomnode.journey import (
     send_queue,
     stat_queue,
 )
-from dicomnode.learn.harvest.corrections import read_reader_reports
+from dicomnode.learn.harvest.tick import harvest
 from dicomnode.peers.query import series_counts
 from dicomnode.peers.remote import remote
 from dicomnode.serve.beats import Heart
@@ -178,7 +178,7 @@ class Engine:
 
     def _take_back(self, now_s: float) -> None:
         """What readers say of our findings is noted; what the PACS rejects goes, and with it what was made of it."""
-        read_reader_reports(self._index, self._config.node.state, self._changed_since_s)
+        harvest(self._index, self._config, self._changed_since_s)
         read_key_objects(self._index, self._config.node.state, self._changed_since_s)
         with self._index.snapshot() as session:
             jobs = [chore_job("withdraw", run_key) for run_key in runs_to_withdraw(session, self._changed_since_s)]

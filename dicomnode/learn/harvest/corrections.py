@@ -1,26 +1,32 @@
 """Readers' reports that came in: read once, and their findings linked with ours or kept for a person."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dicomnode.errors import ConfigFault
 from dicomnode.index.database import Index
+from dicomnode.index.element_text import MALFORMED
 from dicomnode.index.schema import InstanceRow, ReaderFindingRow, ReaderReportRow, ResultRow, RunRow, StudyRow
-from dicomnode.learn.harvest.reader_report import REPORTS, Group, How, Match, Report, matched, read_report
+from dicomnode.learn.harvest.reader_report import (
+    REPORTS,
+    Group,
+    How,
+    Match,
+    Report,
+    matched,
+    outline_differs,
+    read_report,
+)
 from dicomnode.values import REPORTS as OUR_REPORTS
 from dicomnode.values import Role
 
 log = structlog.get_logger()
-
-SAME_OUTLINE_PX = 0.05
-"""Points of an outline that a viewer only passed on differ by less."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ def _waiting(session: Session, state: Path, since_s: float) -> list[Waiting]:
 def _read(index: Index, state: Path, waiting: Waiting) -> int:
     try:
         report = read_report(dcmread(waiting.path, stop_before_pixels=True))
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as fault:
+    except MALFORMED as fault:
         log.error("reader_report.unreadable", instance=waiting.instance_key, reason=type(fault).__name__)
         report = None
     with index.transaction() as session:
@@ -142,17 +148,17 @@ def _row(instance_key: int, number: int, group: Group, match: Match) -> ReaderFi
         our_tracking_uid=match.ours.tracking_uid if match.ours else None,
         our_report_uid=match.report_uid or None,
         how=match.how or "",
-        changed=match.ours is not None and bool(group.outline) and _differs(group.outline, match.ours.outline),
+        changed=match.ours is not None and bool(group.outline) and outline_differs(group.outline, match.ours.outline),
         reason=match.reason,
         linked_by="",
     )
 
 
-def _differs(one: Sequence[float], other: Sequence[float]) -> bool:
-    return len(one) != len(other) or any(abs(a - b) > SAME_OUTLINE_PX for a, b in zip(one, other, strict=True))
-
-
 def _our_reports(session: Session, state: Path, study_uid: str) -> list[Report]:
+    return [read_report(document) for document in our_documents(session, state, study_uid)]
+
+
+def our_documents(session: Session, state: Path, study_uid: str) -> list[Dataset]:
     """Our reports of a study, the newest first; those of what could not be analysed have no findings."""
     query = (
         select(ResultRow.file)
@@ -160,4 +166,4 @@ def _our_reports(session: Session, state: Path, study_uid: str) -> list[Report]:
         .where(ResultRow.study_uid == study_uid, ResultRow.role.in_((*OUR_REPORTS, Role.SR_FALLBACK)))
         .order_by(RunRow.revision.desc(), ResultRow.created_s.desc())
     )
-    return [read_report(dcmread(state / file)) for file in session.scalars(query)]
+    return [dcmread(state / file) for file in session.scalars(query)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from dicomnode.errors import ConfigFault
@@ -83,11 +83,15 @@ def add_labels(session: Session, labels: Iterable[NewLabel]) -> Added:
 
 def attach(session: Session) -> int:
     """Attach labels that waited to the studies that have come; how many found theirs."""
+    return sum(_settled(session, row) for row in session.scalars(arrived()).all())
+
+
+def arrived() -> Select[LabelRow]:
+    """Labels that wait for a study that has come."""
     by_uid = (LabelRow.study_uid == StudyRow.study_uid) & (LabelRow.study_uid != "")
     by_number = (LabelRow.accession_number == StudyRow.accession_number) & (LabelRow.accession_number != "")
     query = select(LabelRow).join(StudyRow, by_uid | by_number)
-    waiting = session.scalars(query.where(LabelRow.state == LabelState.WAITING, StudyRow.state != "held").distinct())
-    return sum(_settled(session, row) for row in waiting.all())
+    return query.where(LabelRow.state == LabelState.WAITING, StudyRow.state != "held").distinct()
 
 
 def withdraw(session: Session, label_key: int, reason: str) -> LabelRow:

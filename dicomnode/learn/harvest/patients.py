@@ -14,14 +14,15 @@ from dicomnode.index.learning import LabelRow, PatientRow
 from dicomnode.index.schema import InstanceRow, StudyRow
 from dicomnode.learn.split.keys import NoPatientId, patient_key, require_split_key, same_id, split_of
 
+NOBODY = "-"
+"""Stands where a study names no patient: its labels are never used."""
+
 
 def key_patients(session: Session, state: Path, since_s: float) -> int:
-    """Give the key of their patient to labels that lack it, and to those of studies that changed since; how many.
-
-    A study without a Patient ID leaves its labels without a key: they are never used.
-    """
+    """Give the key of their patient to labels that lack it, and to those whose study came again since; how many."""
     attached = select(LabelRow).join(StudyRow, StudyRow.study_key == LabelRow.study_key)
-    rows = session.scalars(attached.where((LabelRow.patient == "") | (StudyRow.last_received_s >= since_s))).all()
+    changed = (StudyRow.last_received_s >= since_s) & (StudyRow.last_received_s > LabelRow.at_s)
+    rows = session.scalars(attached.where((LabelRow.patient == "") | changed)).all()
     by_study: dict[int, list[LabelRow]] = {}
     for row in rows:
         by_study.setdefault(row.study_key or 0, []).append(row)
@@ -89,7 +90,7 @@ def _keyed(session: Session, state: Path, study_key: int, labels: list[LabelRow]
     try:
         key = study_patient(session, state, study_key)
     except NoPatientId:
-        key = ""
+        key = NOBODY
     changed = [row for row in labels if row.patient != key]
     for row in changed:
         row.patient = key

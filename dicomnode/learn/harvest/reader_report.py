@@ -32,6 +32,10 @@ class How(StrEnum):
     """Somebody linked it."""
 
 
+SAME_OUTLINE_PX = 0.05
+"""Points of an outline that a viewer only passed on differ by less."""
+
+
 @dataclass(frozen=True)
 class Group:
     """One measurement group of a report, ours or a reader's."""
@@ -111,6 +115,11 @@ def matched(group: Group, reader: Report, ours: Sequence[Report]) -> Match:
     if len({one.tracking_uid for one in alike}) > 1:
         return _unlinked(f"{len({one.tracking_uid for one in alike})} findings of ours have its code on its image")
     return Match(_with_place(alike), report.sop_instance_uid, How.IMAGE_CODE_PREDECESSOR, "")
+
+
+def outline_differs(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether an outline is another one, not the same passed on by a viewer; (column, row) pairs."""
+    return len(one) != len(other) or any(abs(a - b) > SAME_OUTLINE_PX for a, b in zip(one, other, strict=True))
 
 
 def _unlinked(reason: str) -> Match:

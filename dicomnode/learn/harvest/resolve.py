@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from dicomnode.index.learning import LabelRow
 from dicomnode.index.schema import ChoiceRow
-from dicomnode.learn.harvest.patients import opted_out
+from dicomnode.learn.harvest.patients import NOBODY, opted_out
 from dicomnode.learn.values import SOURCE_RANK, LabelState, Source, What
 
 
@@ -76,7 +76,7 @@ def _by_study(session: Session, model: str) -> dict[int, list[LabelRow]]:
         LabelRow.model == model,
         LabelRow.state == LabelState.ATTACHED,
         LabelRow.study_key.is_not(None),
-        LabelRow.patient != "",
+        LabelRow.patient.not_in(("", NOBODY)),
     )
     rows = session.scalars(query.order_by(LabelRow.study_key, LabelRow.label_key)).all()
     out = opted_out(session, {row.patient for row in rows})

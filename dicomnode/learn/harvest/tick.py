@@ -1,0 +1,97 @@
+"""Labels come in: what the engine calls at every tick, and the heavier part that it leaves to a chore."""
+
+import zlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import structlog
+from pydicom import dcmread
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dicomnode.config.tables import Config
+from dicomnode.errors import NodeError
+from dicomnode.index.database import Index
+from dicomnode.index.element_text import MALFORMED
+from dicomnode.index.learning import LabelRow
+from dicomnode.index.schema import StudyRow
+from dicomnode.learn.harvest.corrections import read_reader_reports
+from dicomnode.learn.harvest.documents import DOCUMENTS, Site, labels_of
+from dicomnode.learn.harvest.labels import arrived, attach, follow_retractions
+from dicomnode.learn.harvest.meanings import Meanings, meanings_of
+from dicomnode.learn.harvest.objects import Taken, Waiting, is_replaced, keep, waiting_objects
+from dicomnode.learn.harvest.patients import key_patients
+from dicomnode.volume.read import quiet
+
+log = structlog.get_logger()
+
+BROKEN = (*MALFORMED, NodeError, zlib.error)
+"""What reading an object from outside may raise."""
+REPLACED = "a newer document that replaces it came before it"
+
+
+def harvest(index: Index, config: Config, since_s: float = 0.0) -> int:
+    """Take what readers left in studies that changed since; how many labels are new.
+
+    Readers' findings are linked with ours whether or not the node learns. Segmentations and structure sets are left to
+    `drawings.harvest_drawing`.
+    """
+    read_reader_reports(index, config.node.state, since_s)
+    if not config.learn.enabled:
+        return 0
+    new = harvest_documents(index, config, since_s)
+    if _is_due(index, since_s):
+        settle(index, config, since_s)
+    return new
+
+
+def harvest_documents(index: Index, config: Config, since_s: float = 0.0) -> int:
+    """Look at reports and Key Objects that nobody has looked at."""
+    with index.snapshot() as session:
+        found = waiting_objects(session, config.node.state, DOCUMENTS, config.learn.sources, since_s)
+    meanings = cache(lambda: _told(meanings_of(config)))
+    return sum(_taken(index, config.node.state, meanings, waiting) for waiting in found)
+
+
+def settle(index: Index, config: Config, since_s: float = 0.0) -> None:
+    """Attach what waited, withdraw what was retracted, and note whose the labels are."""
+    with index.transaction() as session:
+        attach(session)
+        follow_retractions(session, since_s)
+        key_patients(session, config.node.state, since_s)
+
+
+def _is_due(index: Index, since_s: float) -> bool:
+    """Whether there is a label whose study has come or changed, or whose patient is not known yet."""
+    nameless = select(LabelRow).where(LabelRow.patient == "", LabelRow.study_key.is_not(None))
+    changed = select(LabelRow).join(StudyRow).where(StudyRow.last_received_s >= since_s)
+    with index.snapshot() as session:
+        return any(session.scalars(query.limit(1)).first() for query in (nameless, changed, arrived()))
+
+
+def _taken(index: Index, state: Path, meanings: Callable[[], Meanings], waiting: Waiting) -> int:
+    with index.snapshot() as session:
+        taken = _looked_at(session, state, meanings, waiting)
+    with index.transaction() as session:
+        new = keep(session, waiting, taken)
+    log.info("label.harvested", study=waiting.study_key, object=waiting.instance_key, labels=new, reason=taken.reason)
+    return new
+
+
+def _looked_at(session: Session, state: Path, meanings: Callable[[], Meanings], waiting: Waiting) -> Taken:
+    if is_replaced(session, waiting):
+        return Taken(reason=REPLACED)
+    try:
+        with quiet():
+            document = dcmread(waiting.path, stop_before_pixels=True)
+            return labels_of(Site(session, state, meanings()), waiting, document)
+    except BROKEN as fault:
+        log.error("label.unreadable", object=waiting.instance_key, reason=type(fault).__name__)
+        return Taken(reason=f"it could not be read ({type(fault).__name__})")
+
+
+def _told(meanings: Meanings) -> Meanings:
+    for fault in meanings.faults:
+        log.warning("label.map", reason=fault)
+    return meanings
