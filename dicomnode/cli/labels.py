@@ -9,9 +9,11 @@ from rich.table import Table
 
 from dicomnode.audit import AuditTrail, login_name
 from dicomnode.cli.context import Opened
+from dicomnode.cli.measuring import measure_labeler
 from dicomnode.learn.harvest.corrections import Listed, link, reader_findings
 
 app = typer.Typer(no_args_is_help=True, help="What readers said of our findings.")
+app.command("measure")(measure_labeler)
 
 
 @app.command("list")

@@ -108,6 +108,8 @@ class Learn(Table):
     map: tuple[Mapping, ...] = ()
     sites: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Sites by name, each with its stations (Station Name) and the AE titles that send for it; case does not matter."""
+    labelers: tuple[str, ...] = ("japanese", "english")
+    """What reads report text, the first that knows its language: in the box, plug-ins, or lexicon files."""
     recipe: RecipeName = RecipeName.AUTO
     processes: PositiveInt = 1
     """Training processes (torchrun), or accelerators."""
