@@ -18,7 +18,9 @@ from dicomnode.index.database import Index
 from dicomnode.index.priors import is_prior, waits_for_prior
 from dicomnode.index.runs import add_choices, add_run, mark_decided, patient_id_of, run_key
 from dicomnode.index.studies import load_study, study_digest
-from dicomnode.values import QUEUE_PRIORITY, Choice, ModelVersion, Priority, Run, Series, Study
+from dicomnode.learn.versions.rollback import answering
+from dicomnode.learn.versions.shadow import shadow_runs
+from dicomnode.values import QUEUE_PRIORITY, Choice, Priority, Run, Series, Study
 
 log = structlog.get_logger()
 
@@ -98,8 +100,8 @@ def _with_runs(index: Index, config: Config, study: Study, digest: str, routes: 
     runs: dict[str, tuple[Run, Series]] = {}
     for route, (_, choice) in zip((r for r in routes for _ in r.models), choices, strict=True):
         viewers = _viewers(config, route, only_prior=only_prior)
-        for run, series in _runs_of(config, study, choice, versions[choice.model], viewers):
-            run = replace(run, priority=priority_of(study, route))
+        for run, series in _runs_of(index, config, study, choice, viewers):
+            run = run if run.shadow else replace(run, priority=priority_of(study, route))
             runs[run.run_key] = (_joined(runs[run.run_key][0], run) if run.run_key in runs else run, series)
     reason = "" if routes else "no route takes this study"
     return Decision(study, digest, "decided", reason, choices, tuple(runs.values()))
@@ -114,15 +116,19 @@ def _viewers(config: Config, route: Route, *, only_prior: bool) -> dict[str, tup
 
 
 def _runs_of(
-    config: Config, study: Study, choice: Choice, model: ModelVersion, viewers: dict[str, tuple[str, ...]]
+    index: Index, config: Config, study: Study, choice: Choice, viewers: dict[str, tuple[str, ...]]
 ) -> list[tuple[Run, Series]]:
+    """The runs of the version that is in use for the series, and of candidates that are watched beside it."""
     if choice.series is None:
         return []
+    model = answering(index, config, choice.model, choice.series.first)
     found = []
     for profile, there in viewers.items():
-        viewer = "+".join((profile, *config.objects(profile), config.node.language))
-        key = run_key(choice.series, study.study_uid, model.digest, ENCODER_VERSION, viewer)
+        key = run_key(choice.series, study.study_uid, model.digest, ENCODER_VERSION, config.viewer(profile))
         found.append((Run(key, study, model, profile, Priority.ROUTINE, there), choice.series))
+    if PRIOR not in viewers:
+        with index.snapshot() as session:
+            found += shadow_runs(session, config, study, choice.series, choice.model, next(iter(viewers)))
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from dicomnode import durable
 from dicomnode.durable import POLL_S, Job, Queue, Refused
 from dicomnode.stages import Stages, Start
-from dicomnode.values import QUEUE_PRIORITY, Priority
+from dicomnode.values import QUEUE_PRIORITY, SHADOW_RANK, Priority
 
 AT_ONCE = 8
 """Runs of one model under way at once, unless [models.NAME] at_once says otherwise; most wait for the device."""
@@ -25,6 +25,8 @@ SELDOM_S = 1.0
 """Between two looks at a queue where nobody waits for an answer."""
 CHORES = Queue("chores", 2, SELDOM_S)
 SENDING_AT_ONCE = 2
+SHADOW = Queue("shadow", 1, SELDOM_S)
+"""Candidates beside the versions in use: they take no place from runs that somebody waits for."""
 CRASHES = 3
 """A run that kills its process so often is parked, alone."""
 
@@ -114,8 +116,10 @@ def register_delivery(stages: Stages) -> None:
             durable.enqueue(delivery_job(result_uid, destination, since_ms, attempt + 1, rank=rank, delay_s=delay_s))
 
 
-def journey_job(run_key: str, attempt: int, priority: Priority, model: str) -> Job:
+def journey_job(run_key: str, attempt: int, priority: Priority, model: str, *, shadow: bool = False) -> Job:
     """The journey of one run; an attempt is made once."""
+    if shadow:
+        return Job("journey", SHADOW.name, f"journey:{run_key}:{attempt}", (run_key, attempt), SHADOW_RANK)
     queue = stat_queue(model) if priority is Priority.STAT else model_queue(model)
     return Job("journey", queue.name, f"journey:{run_key}:{attempt}", (run_key, attempt), QUEUE_PRIORITY[priority])
 

@@ -10,7 +10,6 @@ from typing import Protocol, TypedDict
 import structlog
 
 from dicomnode.audit import AuditTrail
-from dicomnode.bundles.approval import NotApproved, approved
 from dicomnode.bundles.dicom_toml import DicomToml, load_dicom_toml
 from dicomnode.config.profiles import PICTURES
 from dicomnode.config.tables import Config, ModelSetting
@@ -22,16 +21,20 @@ from dicomnode.encode.context import Encoded
 from dicomnode.encode.door import require_valid
 from dicomnode.encode.results import could_not_analyse, encode_results, slices_to_keep
 from dicomnode.encode.uids import result_uid
-from dicomnode.errors import ConfigFault, DoorFault, NodeError, Permanent, Transient
+from dicomnode.errors import ConfigFault, DoorFault, ModelFault, NodeError, Permanent, Transient
 from dicomnode.handover import hand_over, handed_over
 from dicomnode.index.database import Index
 from dicomnode.index.priors import earlier_report, prior_failure
-from dicomnode.index.runs import begin, end, load_run, may_post, note_posted, paused_scopes, require_run
+from dicomnode.index.runs import begin, end, load_run, may_post, note_fault, note_posted, paused_scopes, require_run
+from dicomnode.learn.versions.in_use import version_of_run
+from dicomnode.learn.versions.research import for_research
+from dicomnode.learn.versions.shadow import COMPARE, compare, failed
 from dicomnode.peers.remote import remote
 from dicomnode.summary import summary_of
 from dicomnode.values import (
     DOCUMENTS,
     QUEUE_PRIORITY,
+    SHADOW_RANK,
     DeliveryStatus,
     Header,
     ModelVersion,
@@ -98,7 +101,10 @@ class Stages:
         with self.index.transaction() as session:
             if not begin(session, run_key, "queued for analysis"):
                 return None
-            priority = Priority(require_run(session, run_key).priority)
+            row = require_run(session, run_key)
+            priority = Priority(row.priority)
+        if row.shadow:
+            return Start(stat=False, rank=SHADOW_RANK)
         stat = priority is Priority.STAT and self.config.infer.stat_process
         return Start(stat=stat, rank=QUEUE_PRIORITY[priority])
 
@@ -122,18 +128,26 @@ class Stages:
         self, run: Run, series: Series, volume: Volume, prediction: Prediction, rules: DicomToml
     ) -> tuple[int, ...]:
         """The slices whose pixels must go along, where the viewer profile has pictures."""
-        if not set(PICTURES) & set(self.config.objects(run.profile)):
+        if run.shadow or not set(PICTURES) & set(self.config.objects(run.profile)):
             return ()
         return slices_to_keep(run, series, volume, prediction, rules, self.config.node)
 
     def _setting(self, run: Run) -> ModelSetting:
         """The model's settings; a map of probability, large as it is, is asked for only where it will be sent."""
         setting = self.config.model(run.model.name)
+        if run.shadow:
+            return setting.model_copy(update={"probability": False, "saliency": False})
         mapped = setting.probability and Role.PMAP in self.config.objects(run.profile)
         return setting.model_copy(update={"probability": mapped})
 
     def report(self, run_key: str, attempt: int, analysed: dict[str, str]) -> int:
-        """Encode ─► door ─► outbox; how many results. One delivery per result and destination follows."""
+        """Encode ─► door ─► outbox; how many results. One delivery per result and destination follows.
+
+        Of a shadow nothing goes out: it is compared with what the version in use said.
+        """
+        if self._is_shadow(run_key):
+            self._compare(run_key, analysed)
+            return 0
         run, series, rules = self._load(run_key, "encode")
         run = unable(run, attempt, self.config.node.uid_root) if analysed else run
         began_s = time.monotonic()
@@ -147,6 +161,7 @@ class Stages:
         reason = f"could not analyse: {analysed['reason']}" if analysed else ""
         with self.index.transaction() as session:
             note_posted(session, run_key, parked=bool(analysed), reason=reason)
+            note_fault(session, run_key, analysed.get("family", ""))
         self.told()
         self._took(run_key, {"encode": time.monotonic() - began_s})
         log.info("run.posted", run=run_key[:12], attempt=attempt, results=len(outgoing))
@@ -195,7 +210,10 @@ class Stages:
             log.warning("commitment.unasked", destination=destination, reason=str(fault))
 
     def park(self, run_key: str, reason: str) -> None:
-        """A person must act."""
+        """A person must act; but for a shadow, which nobody waits for."""
+        if self._is_shadow(run_key):
+            failed(self.index, run_key, reason, time.time())
+            return
         with self.index.transaction() as session:
             end(session, run_key, RunStatus.PARKED, reason)
         log.error("run.parked", run=run_key[:12], reason=reason)
@@ -219,16 +237,25 @@ class Stages:
         self._note(run_key, stage)
         with self.index.snapshot() as session:
             row = require_run(session, run_key)
-        folder = self.config.infer.folder / row.model
-        try:
-            model = approved(self.index, folder)
-        except NotApproved as fault:
-            raise ConfigFault(str(fault)) from fault
-        if model.digest != row.model_digest:
-            raise ConfigFault(f"{row.model} was replaced after this run was made: `dicomnode retry --study UID`")
+            try:
+                model = version_of_run(session, self.config, row.model, row.model_digest, shadow=row.shadow)
+            except ModelFault as fault:  # for IT: no reader is told that a bundle was replaced
+                raise ConfigFault(str(fault)) from fault
         with self.index.snapshot() as session:
             run, series = load_run(session, self.config.node.state, run_key, model)
-        return run, series, load_dicom_toml(folder)
+        rules = load_dicom_toml(model.folder)
+        return run, series, for_research(rules) if model.research else rules
+
+    def _is_shadow(self, run_key: str) -> bool:
+        with self.index.snapshot() as session:
+            return require_run(session, run_key).shadow
+
+    def _compare(self, run_key: str, analysed: dict[str, str]) -> None:
+        """Tell a shadow's answer beside that of the version in use; one that has none yet is waited for by a chore."""
+        if analysed:
+            failed(self.index, run_key, analysed["reason"], time.time())
+        elif not compare(self.index, self.config, run_key, time.time()):
+            self._note(run_key, COMPARE)
 
     def _encoded(
         self, run_key: str, run: Run, series: Series, rules: DicomToml, analysed: dict[str, str]

@@ -29,6 +29,8 @@ class Priority(StrEnum):
 
 QUEUE_PRIORITY = {Priority.STAT: 1, Priority.URGENT: 10, Priority.ROUTINE: 100, Priority.REPROCESS: 1000}
 """Lower runs first; never zero, which the engine takes for unset."""
+SHADOW_RANK = 10_000
+"""Of a candidate's run beside the version in use: after everything that somebody waits for."""
 
 
 class RunStatus(StrEnum):

@@ -1,5 +1,6 @@
 """Versions of a tiny bundle, made in memory from numbers that a reader can predict."""
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,11 +12,13 @@ from dicomnode.bundles.approval import approve
 from dicomnode.config.load import load
 from dicomnode.config.tables import Config
 from dicomnode.index.database import Index
-from dicomnode.index.learning import InUseRow, LearnedVersionRow
+from dicomnode.index.learning import InUseRow, LearnedVersionRow, ShadowAnswerRow
 from dicomnode.index.models import record_approval
-from dicomnode.learn.values import Item, Split, TrainingSet
+from dicomnode.index.schema import StudyRow
+from dicomnode.learn.values import Item, Judgement, RuleResult, Split, TrainingSet, Verdict
 from dicomnode.learn.versions.in_use import learned_version
 from dicomnode.learn.versions.make import make_version
+from dicomnode.learn.versions.shadow import end_shadows, note_verdict, start_shadow
 from dicomnode.values import ModelVersion
 from tests.bundles_made import bundle_made, classification_toml
 
@@ -39,7 +42,13 @@ class Shelf:
         return folder
 
     def made(
-        self, weights: bytes = b"weights", *, scope: str = "", items: Iterable[Item] = (), **told: Any
+        self,
+        weights: bytes = b"weights",
+        *,
+        scope: str = "",
+        parent: str = "",
+        items: Iterable[Item] = (),
+        **told: Any,
     ) -> LearnedVersionRow:
         """A version whose adapter has these bytes."""
         done: Mapping[str, Any] = {"recipe": "norm", "file": "adapter.safetensors", "seed": 1} | told
@@ -51,7 +60,7 @@ class Shelf:
             done,
             training_set=training_set(items),
             scope=scope,
-            parent=self.base.digest,
+            parent=parent or self.base.digest,
         )
 
     def put_in_use(self, row: LearnedVersionRow, previous: str = "") -> ModelVersion:
@@ -106,3 +115,28 @@ def patients(count: int, split: Split = Split.TEST, **groups: str) -> tuple[Item
     return tuple(
         Item(f"{kind}{n}", f"{kind} {n}", f"study {kind} {n}", split, (1.0,), groups=dict(groups)) for n in range(count)
     )
+
+
+def judged(shelf: "Shelf", row: LearnedVersionRow, verdict: Verdict = Verdict.PROMOTE, *, whole: bool = True) -> None:
+    """Have the gate say something of a version; `whole`: its integrity rule held."""
+    rules = (RuleResult("G0", 1, whole, "the files are those that were made"),)
+    with shelf.index.transaction() as session:
+        note_verdict(session, row.digest, Judgement(verdict, rules, "as the test says", 1, 0.0125))
+
+
+def shadowed(shelf: "Shelf", row: LearnedVersionRow, studies: int = 1) -> None:
+    """Have a version go through a shadow period of so many studies, all agreed on."""
+    with shelf.index.transaction() as session:
+        start_shadow(session, shelf.config, row.digest).studies = studies
+        for number in range(studies):
+            study = StudyRow(study_uid=f"1.2.{row.digest[:6]}{number}", first_received_s=1.0, last_received_s=1.0)
+            session.add(study)
+            session.flush()
+            key = f"{row.digest[:32]}{number:032}"
+            session.add(
+                ShadowAnswerRow(
+                    run_key=key, study_key=study.study_key, digest=row.digest, in_use="", agrees=True, at_s=1.0
+                )
+            )
+        session.flush()
+        end_shadows(session, time.time())

@@ -301,6 +301,10 @@ class Config(Table):
         """Kinds of object that a viewer profile sends."""
         return PROFILES[profile] if profile in PROFILES else self.profiles[profile].objects
 
+    def viewer(self, profile: str) -> str:
+        """What of a viewer profile decides a run's results: the kinds of object, and the language."""
+        return "+".join((profile, *self.objects(profile), self.node.language))
+
     @property
     def sources(self) -> tuple[str, ...]:
         """Peers that routes name as their source, each once."""

@@ -38,6 +38,8 @@ from dicomnode.values import (
 ENDED = (RunStatus.DONE, RunStatus.PARKED, RunStatus.CANCELLED)
 POSTING = "post"
 """Stage of a run that can no longer be cancelled."""
+FAULT = "fault"
+"""Key of a run's summary: why it could not be analysed, as a branch of the error tree."""
 
 
 def run_key(series: Series, study_uid: str, model_digest: str, encoder: str, profile: str) -> str:
@@ -98,6 +100,7 @@ def add_run(session: Session, run: Run, series: Series) -> bool:
             revision=len(earlier) + 1,
             status=RunStatus.QUEUED,
             created_s=time.time(),
+            shadow=run.shadow,
         )
     )
     session.flush()
@@ -126,6 +129,7 @@ def load_run(session: Session, state: Path, key: str, model: ModelVersion) -> tu
             profile=row.profile,
             priority=Priority(row.priority),
             destinations=tuple(row.destinations),
+            shadow=row.shadow,
             is_revision=_has_earlier_results(session, row),
             predecessors=_predecessors(session, row),
         ),
@@ -186,6 +190,13 @@ def note_posted(session: Session, key: str, *, parked: bool, reason: str) -> Non
     row.status, row.reason = (RunStatus.PARKED if parked else RunStatus.DELIVERING), reason
 
 
+def note_fault(session: Session, key: str, family: str) -> None:
+    """Keep which branch of the error tree ended a run, where one did: how often a version fails is watched."""
+    if family:
+        row = require_run(session, key)
+        row.summary = {**row.summary, FAULT: family}
+
+
 def runs_ended_before(session: Session, before_s: float) -> Sequence[str]:
     """Keys of runs that have ended and were made before a time."""
     query = select(RunRow.run_key).where(RunRow.status.in_(ENDED), RunRow.created_s < before_s)
@@ -231,11 +242,13 @@ def mark_decided(session: Session, study_key: int, digest: str, state: str, reas
 
 
 def _same_study_and_model(session: Session, run: Run) -> Sequence[RunRow]:
-    return session.scalars(
-        select(RunRow)
-        .where(RunRow.study_key == run.study.study_key, RunRow.model == run.model.name, RunRow.profile == run.profile)
-        .order_by(RunRow.revision)
-    ).all()
+    """Runs that this one supersedes; a shadow supersedes shadows of the same version alone."""
+    query = select(RunRow).where(RunRow.study_key == run.study.study_key, RunRow.model == run.model.name)
+    if run.shadow:
+        query = query.where(RunRow.shadow, RunRow.model_digest == run.model.digest)
+    else:
+        query = query.where(RunRow.shadow.is_(False), RunRow.profile == run.profile)
+    return session.scalars(query.order_by(RunRow.revision)).all()
 
 
 def _has_earlier_results(session: Session, row: RunRow) -> bool:

@@ -23,8 +23,9 @@ class ListedRun:
 
 
 def list_runs(session: Session, status: str, study_uid: str, limit: int) -> list[ListedRun]:
-    """Runs, newest first; empty text admits all."""
+    """Runs, newest first, without those of candidates in the shadow; empty text admits all."""
     query = select(RunRow, StudyRow.study_uid).join(StudyRow, StudyRow.study_key == RunRow.study_key)
+    query = query.where(RunRow.shadow.is_(False))
     query = query.order_by(RunRow.created_s.desc()).limit(limit)
     query = query.where(RunRow.status == status) if status else query
     query = query.where(StudyRow.study_uid == study_uid) if study_uid else query

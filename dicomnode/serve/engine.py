@@ -32,6 +32,7 @@ from dicomnode.journey import (
     GPU_STAT,
     SELDOM_S,
     SENDING_AT_ONCE,
+    SHADOW,
     chore_job,
     delivery_job,
     journey_job,
@@ -70,7 +71,7 @@ def engine_queues(config: Config) -> tuple[Queue, ...]:
     poll_s = {name: POLL_S if name in routed else SELDOM_S for name in models}
     ordinary = [model_queue(name, config.model(name).at_once or AT_ONCE, poll_s[name]) for name in models]
     stat = [stat_queue(name, 2 * poll_s[name]) for name in models]
-    return (CHORES, *ordinary, *stat, *map(send_queue, config.peers))
+    return (CHORES, SHADOW, *ordinary, *stat, *map(send_queue, config.peers))
 
 
 def run_engine(config: Config, index: Index, stop: threading.Event) -> None:
@@ -155,7 +156,7 @@ class Engine:
         with self._index.snapshot() as session:
             paused = paused_scopes(session)
             jobs = [
-                journey_job(row.run_key, row.attempt, Priority(row.priority), row.model)
+                journey_job(row.run_key, row.attempt, Priority(row.priority), row.model, shadow=row.shadow)
                 for row in runs_to_start(session)
                 if not {"all", f"model:{row.model}"} & paused
             ]

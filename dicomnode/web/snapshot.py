@@ -106,9 +106,12 @@ def snapshot(config: Config, index: Index) -> Snapshot:
 def _work(session: Session, now_s: float) -> dict[str, Any]:
     runs, deliveries = RunRow, DeliveryRow
     by_study = select(StudyRow.state, func.count()).group_by(StudyRow.state)
-    by_run = select(runs.model, runs.status, func.count()).group_by(runs.model, runs.status)
+    shown = runs.shadow.is_(False)
+    by_run = select(runs.model, runs.status, func.count()).where(shown).group_by(runs.model, runs.status)
     oldest_run = (
-        select(runs.status, func.min(runs.created_s)).where(runs.status.in_(UNFINISHED_RUNS)).group_by(runs.status)
+        select(runs.status, func.min(runs.created_s))
+        .where(shown, runs.status.in_(UNFINISHED_RUNS))
+        .group_by(runs.status)
     )
     columns = (deliveries.destination, deliveries.status)
     by_delivery = select(*columns, func.count()).group_by(*columns)

@@ -86,6 +86,12 @@ def version_for(session: Session, model: str, base: ModelVersion, scopes: tuple[
     return None
 
 
+def answers_for(session: Session, model: str, scope: str, base: ModelVersion) -> str:
+    """Digest of the version that answers for a scope now: what a candidate for it is compared with, its parent."""
+    row = version_for(session, model, base, (scope, ""))
+    return row.digest if row else base.digest
+
+
 def learned_version(session: Session, config: Config, row: LearnedVersionRow, *, shadow: bool = False) -> ModelVersion:
     """A version made here, if it may run; a candidate may run as a shadow alone.
 

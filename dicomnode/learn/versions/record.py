@@ -17,6 +17,7 @@ from sqlalchemy import event, select, text
 from sqlalchemy.orm import Session
 
 from dicomnode.archive.files import make_durable_folder, sync_folder
+from dicomnode.index.database import Index
 from dicomnode.index.learning import DecisionRow
 
 log = structlog.get_logger()
@@ -50,7 +51,7 @@ def record(  # noqa: PLR0913 (what an entry says)
 
     Its line is logged when the transaction has ended well.
     """
-    _one_at_a_time(session)
+    one_at_a_time(session)
     last = session.scalars(select(DecisionRow).order_by(DecisionRow.number.desc()).limit(1)).first()
     row = DecisionRow(
         number=last.number + 1 if last else 1,
@@ -93,13 +94,15 @@ def checked(session: Session, state: Path) -> Checked:
     return Checked(len(rows), (*faults, *_head_faults({row.number: row.hash for row in rows}, state)))
 
 
-def keep_head(session: Session, state: Path) -> None:
-    """Write number and hash of the last entry beside the index, durably."""
-    last = session.scalars(select(DecisionRow).order_by(DecisionRow.number.desc()).limit(1)).first()
+def keep_head(index: Index, state: Path) -> None:
+    """Write number and hash of the last entry beside the index, durably; never over a head that the record lacks."""
     number, found = _head(state)
+    with index.snapshot() as session:
+        last = session.scalars(select(DecisionRow).order_by(DecisionRow.number.desc()).limit(1)).first()
+        named = session.get(DecisionRow, number)
     if last is None or last.number <= number:
         return
-    if number and ((named := session.get(DecisionRow, number)) is None or named.hash != found):
+    if number and (named is None or named.hash != found):
         log.error("decision.head", number=number, fix="the record was changed: `dicomnode models log --verify`")
         return
     path = state / HEAD
@@ -132,8 +135,8 @@ def _head_faults(hashes: Mapping[int, str], state: Path) -> tuple[str, ...]:
     return (f"entry {number} is not the one that {HEAD} names",)
 
 
-def _one_at_a_time(session: Session) -> None:
-    """SQLite's transactions begin IMMEDIATE and are alone anyhow."""
+def one_at_a_time(session: Session) -> None:
+    """Have other decisions wait until this transaction ends; on SQLite it is alone anyhow (BEGIN IMMEDIATE)."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("LOCK TABLE decisions IN EXCLUSIVE MODE"))
 
