@@ -4,7 +4,7 @@ A box hits where it overlaps the lesion's by a tenth (IoU), or its centre lies i
 the overlap alone judges the size, not the finding.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from dicomnode.infer.classify import NEARLY, probability
 from dicomnode.infer.detect import parts_of
 
 LEAST_IOU = 0.1
-FALSE_BOXES = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
 Hits = tuple[tuple[float, bool], ...]
 Boxes = NDArray[np.float64]
 
@@ -68,16 +67,3 @@ def iou(one: Boxes, other: Boxes) -> float:
     common = float(np.prod(np.clip(edges, 0, None)))
     whole = float(np.prod(one[axes:] - one[:axes]) + np.prod(other[axes:] - other[:axes])) - common
     return common / whole if whole > 0 else 0.0
-
-
-def mean_sensitivity(hits: Sequence[Sequence[tuple[float, bool]]], lesions: int) -> float:
-    """Mean over 1/8, 1/4, 1/2, 1, 2, 4 and 8 false boxes an image of the share of lesions found; -1 without lesions.
-
-    Source: Setio et al., LUNA16 (2017).
-    """
-    if not lesions or not hits:
-        return -1.0
-    ordered = sorted((one for image in hits for one in image), key=lambda one: -one[0])
-    found = np.cumsum([hit for _, hit in ordered]) / lesions
-    false = np.cumsum([not hit for _, hit in ordered]) / len(hits)
-    return float(np.mean([max(found[false <= rate], default=0.0) for rate in FALSE_BOXES]))

@@ -11,9 +11,8 @@ from dicomnode.infer.bundle import Bundle
 from dicomnode.infer.classify import NEARLY
 from dicomnode.learn.train.pool import Batch, Pool, in_order
 from dicomnode.learn.train.recipes import LARGEST_WEIGHT, SMOOTHING
-from dicomnode.learn.train.task import Figure
+from dicomnode.learn.train.task import CANNOT_TELL, Figure
 
-CANNOT_TELL = -1.0
 SEEN_AT_ONCE = 32
 
 
@@ -22,9 +21,10 @@ class Classifying:
 
     merit = "AUC"
 
-    def __init__(self, bundle: Bundle, pool: Pool) -> None:
+    def __init__(self, bundle: Bundle, pool: Pool, *, balanced: bool = True) -> None:
         self._bundle = bundle
-        self._positive = positive_weights(torch.stack([pool.sample(n)["targets"] for n in range(len(pool))]))
+        weights = positive_weights(torch.stack([pool.sample(n)["targets"] for n in range(len(pool))]))
+        self._positive = weights if balanced else torch.ones_like(weights)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Mean over the known labels of a batch, by their weights."""

@@ -2,15 +2,17 @@
 
 import copy
 
+import numpy as np
 import torch
 from monai.apps.detection.networks.retinanet_detector import RetinaNetDetector
 from torch import Tensor, nn
 
 from dicomnode.errors import ModelFault
 from dicomnode.infer.bundle import Bundle
-from dicomnode.learn.evaluate.hits import hits_of, mean_sensitivity
+from dicomnode.learn.evaluate.froc import detections, mean_sensitivity
+from dicomnode.learn.evaluate.hits import hits_of
 from dicomnode.learn.train.pool import Batch, Pool
-from dicomnode.learn.train.task import Figure
+from dicomnode.learn.train.task import CANNOT_TELL, Figure
 
 CANDIDATES, ANCHORS, POSITIVE, POOL, NEGATIVES = 4, 64, 0.3, 20, 16
 """Of matching boxes to anchors and of choosing hard negatives, as the Model Zoo's lung nodule bundle trains."""
@@ -47,7 +49,7 @@ class Detecting:
     def figure(self, network: nn.Module, pool: Pool) -> Figure:
         """Mean sensitivity at 1/8 to 8 false boxes an image, as the LUNA16 challenge has it."""
         device = next(network.parameters()).device
-        hits, lesions = [], 0
+        hits, lesions = [], []
         for n in range(len(pool)):
             sample = pool.sample(n)
             with torch.no_grad():
@@ -55,5 +57,7 @@ class Detecting:
             first = found[0] if isinstance(found, list | tuple) else found
             told = {key: value.detach().float().cpu() for key, value in first.items()}
             hits.append(hits_of(self._bundle, told, sample))
-            lesions += len(sample["boxes"])
-        return Figure(mean_sensitivity(hits, lesions))
+            lesions.append(len(sample["boxes"]))
+        if not sum(lesions):
+            return Figure(CANNOT_TELL)
+        return Figure(float(mean_sensitivity(detections(hits, lesions), np.ones((1, len(lesions))))[0]))

@@ -3,9 +3,10 @@
 order ─► job ─► choose (recipe, learning rate) ─► fit ─► verify ─► calibrate ─► files and figures
 """
 
+import contextlib
 import importlib.metadata
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,22 @@ import numpy as np
 from scipy.special import expit
 
 from dicomnode.bundles.dicom_toml import Kind
+from dicomnode.infer.forward import device_of
 from dicomnode.learn.adapters.file import Adapter, weights_digest, write_adapter
 from dicomnode.learn.orders import TrainOrder
+from dicomnode.learn.train.adapting import fit_adapter
 from dicomnode.learn.train.checkpoint import save_weights
+from dicomnode.learn.train.choose import chosen
 from dicomnode.learn.train.classifying import logits_of_pool
-from dicomnode.learn.train.counting import require_both_classes
+from dicomnode.learn.train.counting import require_both_classes, warning
 from dicomnode.learn.train.fitting import Fit, Wanted, fit_full, fit_norm, fit_scratch
 from dicomnode.learn.train.heading import fit_head
+from dicomnode.learn.train.holding import fit_lpft
 from dicomnode.learn.train.job import Job, open_job
 from dicomnode.learn.train.loop import Say, Told
+from dicomnode.learn.train.plain import fit_plain
 from dicomnode.learn.train.pool import ItemPool, files
-from dicomnode.learn.train.processes import join, leads, leave
+from dicomnode.learn.train.ranks import joined
 from dicomnode.learn.train.recalibrate import Calibrated, calibrated
 from dicomnode.learn.train.seeds import repeatable
 from dicomnode.learn.train.verify import reload_difference
@@ -44,32 +50,29 @@ def train(order: TrainOrder, folder: Path, say: Say) -> dict[str, object]:
         NoRoomToLearn: the disk is full.
         ModelFault: the bundle or the training set is not what the order says.
     """
-    join()
-    try:
-        with repeatable(order.seed) as ran:
-            began_s = time.monotonic()
-            job = open_job(order, folder, say if leads() else _silent)
-            told = _trained(job)
-        return told | {"deterministic": ran.deterministic, "seconds": time.monotonic() - began_s}
-    finally:
-        leave()
+    began_s = time.monotonic()
+    with joined(device_of(order.device, allow_cpu=True)[0]) as ranks, repeatable(order.seed) as ran:
+        job = open_job(order, folder, say if ranks.is_first else _silent, ranks)
+        told = _trained(job)
+    return told | {"deterministic": ran.deterministic, "seconds": time.monotonic() - began_s}
 
 
 def _trained(job: Job) -> dict[str, Any]:
     require_both_classes(job)
-    name = job.order.recipe
-    fit = FITS[name](job.wanted(name))
+    choice = chosen(job, FITS)
+    name = choice.recipe
+    fit = FITS[name](job.wanted(name, learning_rate=choice.learning_rate))
     job.say({"stage": "calibrate", "done": 0, "of": 1})
     found = _calibration(job, fit)
     return {
         "recipe": name.value,
         "learning_rate": fit.learning_rate,
-        "trials": [],
-        "cv": {},
-        "notes": [*fit.notes, *(one.note for one in found if one.note)],
+        "trials": choice.trials,
+        "cv": choice.cv,
+        "notes": [*warning(job, name), *fit.notes, *(one.note for one in found if one.note)],
         "calibration": [_told(one) for one in found],
         "seed": job.order.seed,
-        "versions": {library: importlib.metadata.version(library) for library in LIBRARIES},
+        "versions": dict(_versions()),
         "items_seen": len(job.train) + len(job.stop),
         "patients": len({item.patient for item in (*job.train, *job.stop)}),
     } | _kept(job, name, fit)
@@ -79,14 +82,14 @@ def _kept(job: Job, name: RecipeName, fit: Fit) -> dict[str, Any]:
     """Write the candidate's file, and tell of the training."""
     told: dict[str, Any] = {
         "trainable": fit.trainable,
-        "total": sum(parameter.numel() for parameter in fit.network.parameters()),
+        "total": sum(parameter.numel() for parameter in job.bundle.network.parameters()),
         "epochs": fit.told.epochs,
         "best_epoch": fit.told.best_epoch,
         "history": fit.told.history,
         "wise_alpha": fit.wise_alpha,
         "base": weights_digest(job.bundle.network),
     }
-    if name is RecipeName.RECALIBRATE or not leads():
+    if name is RecipeName.RECALIBRATE or not job.ranks.is_first:
         return told
     if fit.tensors is None:
         save_weights(job.folder / WEIGHTS, fit.network)
@@ -114,6 +117,12 @@ def _told(one: Calibrated) -> dict[str, float]:
     return {"index": one.index, "slope": one.slope, "intercept": one.intercept, "threshold": one.threshold}
 
 
+def _versions() -> Iterator[tuple[str, str]]:
+    for library in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            yield library, importlib.metadata.version(library)
+
+
 def fit_nothing(wanted: Wanted) -> Fit:
     """The base as it is: only probabilities and thresholds change."""
     return Fit(wanted.bundle.network, Told(), 0.0, 0)
@@ -127,6 +136,9 @@ FITS: dict[RecipeName, Callable[[Wanted], Fit]] = {
     RecipeName.RECALIBRATE: fit_nothing,
     RecipeName.HEAD: fit_head,
     RecipeName.NORM: fit_norm,
+    RecipeName.ADAPTER: fit_adapter,
+    RecipeName.LPFT: fit_lpft,
     RecipeName.FULL: fit_full,
+    RecipeName.PLAIN: fit_plain,
     RecipeName.SCRATCH: fit_scratch,
 }

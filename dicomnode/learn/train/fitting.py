@@ -12,7 +12,7 @@ from dicomnode.bundles.dicom_toml import Tune
 from dicomnode.infer.bundle import Bundle
 from dicomnode.learn.train.augment import augmentation
 from dicomnode.learn.train.faults import BaseMoved, NothingToLearnFrom
-from dicomnode.learn.train.loop import Course, Say, Shown, Subject, Told, run
+from dicomnode.learn.train.loop import ALONE, Course, Say, Shown, Subject, Told, run
 from dicomnode.learn.train.parts import (
     allowed,
     decayed,
@@ -23,6 +23,7 @@ from dicomnode.learn.train.parts import (
     state_of,
 )  # fmt: skip
 from dicomnode.learn.train.pool import ItemPool, Pool, files
+from dicomnode.learn.train.ranks import Ranks
 from dicomnode.learn.train.recipes import STATISTICS_FROM_BATCH, Recipe
 from dicomnode.learn.train.task import Task, task_of
 from dicomnode.learn.values import Item, TrainingSet
@@ -52,6 +53,9 @@ class Wanted:
     """Of checkpoints."""
     stamp: str = ""
     replay: TrainingSet | None = None
+    ranks: Ranks = ALONE
+    ramp: tuple[float, float] | None = None
+    """Of a range test: from and to which rate."""
 
     @property
     def dimensions(self) -> int:
@@ -86,6 +90,8 @@ def course_of(wanted: Wanted, batch: int) -> Course:
         wanted.device,
         wanted.folder,
         wanted.stamp,
+        ranks=wanted.ranks,
+        ramp=wanted.ramp,
     )
 
 

@@ -16,7 +16,7 @@ from dicomnode.learn.orders import AnswerOrder, TrainOrder
 from dicomnode.learn.sets.manifest import load_set
 from dicomnode.learn.train.fitting import Wanted
 from dicomnode.learn.train.loop import Say
-from dicomnode.learn.train.processes import device_for
+from dicomnode.learn.train.ranks import Ranks
 from dicomnode.learn.train.recipes import RECIPES
 from dicomnode.learn.values import Item, RecipeName, Split, TrainingSet
 
@@ -34,6 +34,7 @@ class Job:
     train: tuple[Item, ...]
     """Of the training split, the share that the order wants."""
     replay: TrainingSet | None
+    ranks: Ranks
 
     @property
     def stop(self) -> tuple[Item, ...]:
@@ -44,6 +45,11 @@ class Job:
     def is_segmentation(self) -> bool:
         """Whether each label says something of every voxel."""
         return self.bundle.dicom.model.kind is Kind.SEGMENTATION
+
+    @property
+    def stamp(self) -> str:
+        """Of all that decides what comes of the order."""
+        return hashlib.sha256(self.order.model_dump_json().encode()).hexdigest()
 
     def wanted(self, recipe: RecipeName, *, learning_rate: float | None = None, name: str = "") -> Wanted:
         """The fit of one recipe on the whole training split."""
@@ -61,12 +67,13 @@ class Job:
             rate,
             self.order.epochs,
             self.folder,
-            hashlib.sha256(f"{self.order.model_dump_json()}{recipe}{rate}".encode()).hexdigest(),
+            f"{self.stamp} {recipe} {rate}",
             self.replay,
+            self.ranks,
         )
 
 
-def open_job(order: TrainOrder, folder: Path, say: Say) -> Job:
+def open_job(order: TrainOrder, folder: Path, say: Say, ranks: Ranks) -> Job:
     """The order with all that it names.
 
     Raises:
@@ -77,7 +84,7 @@ def open_job(order: TrainOrder, folder: Path, say: Say) -> Job:
     require_made_for(training, bundle)
     replay = None if order.replay is None else load_set(order.replay)
     train = shared(training.of(Split.TRAIN), order.share, order.seed)
-    return Job(order, folder, say, bundle, training, device_for(device), train, replay)
+    return Job(order, folder, say, bundle, training, ranks.device(device), train, replay, ranks)
 
 
 def opened(order: TrainOrder | AnswerOrder) -> tuple[Bundle, torch.device]:

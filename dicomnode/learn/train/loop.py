@@ -19,13 +19,16 @@ from dicomnode.learn.train.average import Average
 from dicomnode.learn.train.checkpoint import read, save
 from dicomnode.learn.train.faults import Diverged
 from dicomnode.learn.train.parts import Group, set_modes
-from dicomnode.learn.train.pool import Batch, Pool, endless, steps
-from dicomnode.learn.train.processes import average_gradients, leads, shard
-from dicomnode.learn.train.recipes import CLIP, EMA_FROM_STEPS, LEAST_EPOCHS, PATIENCE, WARM_UP
+from dicomnode.learn.train.pool import Batch, Plan, Pool, endless, steps
+from dicomnode.learn.train.ranks import Ranks
+from dicomnode.learn.train.recipes import CLIP, EMA_FROM_STEPS, LEAST_EPOCHS, PATIENCE, RAMP_STEPS, WARM_UP
 from dicomnode.learn.train.task import Figure, Task
 
 Say = Callable[[dict[str, object]], None]
 Penalty = Callable[[nn.Module], Tensor]
+
+
+ALONE = Ranks()
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class Course:
     """Running statistics of norm layers follow the data."""
     flat: bool = False
     """The learning rate stays as it is, and no early stop: the published recipe."""
+    ranks: Ranks = ALONE
+    ramp: tuple[float, float] | None = None
+    """Of a range test: the rate grows from one to the other, step by step."""
 
 
 NONE_YET = Figure(-math.inf, -math.inf)
@@ -60,6 +66,8 @@ class Told:
     """An epoch each: loss, and figure on the items it did not train on."""
     best: Figure = NONE_YET
     best_epoch: int = 0
+    losses: list[float] = field(default_factory=list)
+    """Of a range test: a step each."""
 
     @property
     def epochs(self) -> int:
@@ -95,7 +103,7 @@ def run(subject: Subject, shown: Shown, course: Course, say: Say) -> Told:
         Diverged: the loss is no number any more; the network is of no use.
         NoRoomToLearn: the disk is full; an earlier epoch's checkpoint stays.
     """
-    subject.network.to(course.device)
+    course.ranks.as_first(subject.network.to(course.device))
     training = _Training(subject, shown, course, say)
     training.resume()
     training.run()
@@ -126,7 +134,8 @@ class _Training:
         if first >= self.course.epochs or self._is_over():
             return
         shown, course = self.shown, self.course
-        batches = endless(shown.train, course.batch, course.seed, first_epoch=first, replay=shown.replay)
+        plan = Plan(course.batch, course.seed, first, course.ranks)
+        batches = endless(shown.train, plan, replay=shown.replay)
         trainer = SupervisedTrainer(
             device=course.device,
             max_epochs=course.epochs - first,
@@ -165,23 +174,37 @@ class _Training:
         return None if self.course.folder is None else self.course.folder / f"{self.course.name}.checkpoint"
 
     def _step(self, number: int, batch: Batch) -> dict[str, Tensor]:
-        course, subject = self.course, self.subject
+        course = self.course
         torch.manual_seed(course.seed * 1_000_003 + number)
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = course.learning_rate * rate * (1.0 if course.flat else factor(number, self._total))
+            group["lr"] = rate * self._rate(number)
         self._optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(course.device.type, torch.bfloat16, enabled=course.device.type == "cuda"):
-            loss = subject.task.loss(subject.network, on_device(shard(batch), course.device))
-            if subject.penalty is not None:
-                loss = loss + subject.penalty(subject.network)
-        loss.backward()  # type: ignore[no-untyped-call]
-        average_gradients(self.trained.values())
+        loss = self._backward(batch) if batch else self._loss.new_zeros(())
+        course.ranks.mean_gradients(self.trained.values(), float(batch["weight"].sum()) if batch else 0.0)
         nn.utils.clip_grad_norm_(self.trained.values(), CLIP)
         self._optimizer.step()
         if self._average:
             self._average.follow(self._held())
-        self._loss += loss.detach()
-        return {"loss": loss.detach()}
+        self._loss += loss
+        if course.ramp:
+            self.told.losses.append(float(loss))
+        return {"loss": loss}
+
+    def _rate(self, number: int) -> float:
+        course = self.course
+        if course.ramp:
+            low, high = course.ramp
+            return float(low * (high / low) ** min(1.0, number / (RAMP_STEPS - 1)))
+        return course.learning_rate * (1.0 if course.flat else factor(number, self._total))
+
+    def _backward(self, batch: Batch) -> Tensor:
+        course, subject = self.course, self.subject
+        with torch.autocast(course.device.type, torch.bfloat16, enabled=course.device.type == "cuda"):
+            loss = subject.task.loss(subject.network, on_device(batch, course.device))
+            if subject.penalty is not None:
+                loss = loss + subject.penalty(subject.network)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
 
     def _on_epoch_started(self, _: Engine) -> None:
         set_modes(self.subject.network, statistics=self.course.statistics)
@@ -189,7 +212,7 @@ class _Training:
 
     def _on_epoch_completed(self, engine: Engine) -> None:
         epoch, loss = self.told.epochs + 1, float(self._loss) / self._length
-        if not math.isfinite(loss):
+        if not math.isfinite(loss) and not self.course.ramp:
             raise Diverged(epoch, self.course.learning_rate)
         figure, values = self._judged(loss)
         self.told.history.append({"loss": loss, "merit": figure.merit, "stop_loss": -figure.minus_loss})
@@ -208,12 +231,19 @@ class _Training:
         own = _copied(self._held())
         if self._average:
             _put(self._held(), self._average.values)
-        self.subject.network.eval()
-        stop = self.shown.stop
-        figure = self.subject.task.figure(self.subject.network, stop) if stop is not None else Figure(-1.0, -loss)
+        figure = self._figure(loss)
         values = _copied(self._held())
         _put(self._held(), own)
         return Figure(round(figure.merit, 4), figure.minus_loss), values
+
+    def _figure(self, loss: float) -> Figure:
+        """As the first of several processes finds it."""
+        stop, found = self.shown.stop, Figure(-1.0, -loss)
+        self.course.ranks.as_first(self.subject.network)
+        self.subject.network.eval()
+        if stop is not None and self.course.ranks.is_first:
+            found = self.subject.task.figure(self.subject.network, stop)
+        return Figure(*self.course.ranks.said_by_first([found.merit, found.minus_loss]))
 
     def _is_over(self) -> bool:
         if self.course.flat or self.shown.stop is None:
@@ -221,7 +251,7 @@ class _Training:
         return self.told.epochs >= LEAST_EPOCHS and self.told.epochs - self.told.best_epoch >= PATIENCE
 
     def _keep(self) -> None:
-        if self._file is None or not leads():
+        if self._file is None or not self.course.ranks.is_first:
             return
         state: dict[str, Any] = {
             "stamp": self.course.stamp,

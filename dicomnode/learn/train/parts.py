@@ -76,7 +76,7 @@ def allowed(names: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
-def by_layer(network: nn.Module, names: Sequence[str], decay: float) -> dict[int, tuple[str, ...]]:
+def by_depth(network: nn.Module, names: Sequence[str]) -> dict[int, tuple[str, ...]]:
     """Parameters by how many blocks lie behind them, for a rate that falls with depth: 0 is the last block.
 
     A block is what stands at the first two levels of the network's names ("features.denseblock4", "layer1.0").
@@ -85,7 +85,7 @@ def by_layer(network: nn.Module, names: Sequence[str], decay: float) -> dict[int
     found: dict[int, list[str]] = {}
     for name in names:
         found.setdefault(len(blocks) - 1 - blocks.index(_block(name)), []).append(name)
-    return {depth: tuple(part) for depth, part in sorted(found.items()) if decay > 0}
+    return {depth: tuple(part) for depth, part in sorted(found.items())}
 
 
 def _block(name: str) -> str:

@@ -1,6 +1,7 @@
 """The items of a training set as tensors, kept in memory where they fit, changed a little each time they are shown."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from dicomnode.errors import ModelFault
 from dicomnode.learn.train.faults import NothingToLearnFrom
+from dicomnode.learn.train.ranks import Ranks
 from dicomnode.learn.values import Item, Source, TrainingSet
 
 Batch = dict[str, Any]
@@ -86,21 +88,34 @@ def files(training: TrainingSet, items: Sequence[Item]) -> list[tuple[Path, Item
     return [(training.folder, item) for item in items]
 
 
-def endless(pool: Pool, batch: int, seed: int, *, first_epoch: int, replay: Pool | None = None) -> Iterator[Batch]:
+@dataclass(frozen=True)
+class Plan:
+    """How batches are made."""
+
+    batch: int
+    seed: int
+    first_epoch: int
+    ranks: Ranks
+
+
+def endless(pool: Pool, plan: Plan, *, replay: Pool | None = None) -> Iterator[Batch]:
     """Batches, epoch after epoch; what an epoch shows follows from the seed and its number alone.
 
-    Of a replay a third as many samples are mixed in as there are own ones: a quarter of what is shown.
+    Of a replay a third as many samples are mixed in as there are own ones: a quarter of what is shown. Of several
+    processes each is given its part, which may be empty.
     """
-    for epoch in count(first_epoch):
-        rng = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    for epoch in count(plan.first_epoch):
+        rng = torch.Generator().manual_seed(plan.seed * 1_000_003 + epoch)
         shown: list[tuple[Pool, int]] = [(pool, n) for n in range(len(pool))]
         if replay is not None and len(replay):
             draw = torch.randint(len(replay), (max(1, len(pool) // 3),), generator=rng).tolist()
             shown += [(replay, n) for n in draw]
-            replay.reseed(seed * 7 + epoch)
-        pool.reseed(seed * 7 + epoch)
+            replay.reseed(plan.seed * 7 + epoch)
+        pool.reseed(plan.seed * 7 + epoch)
         order = torch.randperm(len(shown), generator=rng).tolist()
-        yield from (collated([shown[n] for n in order[start:end]]) for start, end in _cuts(len(order), batch))
+        for start, end in _cuts(len(order), plan.batch):
+            mine = plan.ranks.part(order[start:end])
+            yield collated([shown[n] for n in mine]) if mine else {}
 
 
 def steps(pool: Pool, batch: int, replay: Pool | None = None) -> int:

@@ -10,7 +10,7 @@ from dicomnode.bundles.dicom_toml import Activation
 from dicomnode.infer.bundle import Bundle
 from dicomnode.infer.segment import labels_of
 from dicomnode.learn.train.pool import Batch, Pool
-from dicomnode.learn.train.task import Figure
+from dicomnode.learn.train.task import CANNOT_TELL, Figure
 
 DEEP = 6
 """Axes of (batch, depth of supervision, channel, ...): DynUNet's in train mode."""
@@ -48,8 +48,8 @@ class Segmenting:
     def figure(self, network: nn.Module, pool: Pool) -> Figure:
         """Mean Dice of the structures, each image as a whole through the bundle's own inferer."""
         scores = [score for score in _dice_of(self._bundle, network, pool) if score == score]
-        mean = sum(scores) / len(scores) if scores else -1.0
-        return Figure(mean, 0.0)
+        mean = sum(scores) / len(scores) if scores else CANNOT_TELL
+        return Figure(mean)
 
 
 def dice(bundle: Bundle, answer: Tensor, truth: Tensor) -> tuple[float, ...]:

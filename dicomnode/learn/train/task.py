@@ -9,6 +9,8 @@ from dicomnode.bundles.dicom_toml import Kind
 from dicomnode.infer.bundle import Bundle
 from dicomnode.learn.train.pool import Batch, Pool
 
+CANNOT_TELL = -1.0
+
 
 @dataclass(frozen=True, order=True)
 class Figure:

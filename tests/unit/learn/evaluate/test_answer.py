@@ -9,7 +9,7 @@ from dicomnode.errors import ModelFault
 from dicomnode.infer.bundle import load_bundle
 from dicomnode.learn.evaluate.answer import answer
 from dicomnode.learn.evaluate.answers import load_answers
-from dicomnode.learn.evaluate.hits import iou, mean_sensitivity
+from dicomnode.learn.evaluate.hits import iou
 from dicomnode.learn.orders import AnswerOrder
 from dicomnode.learn.sets.manifest import load_set
 from dicomnode.learn.train.classifying import logits_of_pool
@@ -65,10 +65,3 @@ def test_another_bundle_than_the_ordered_one_does_not_answer(tmp_path: Path) -> 
 
 def test_the_overlap_of_boxes_is_their_common_part_of_the_whole() -> None:
     assert iou(np.array([0.0, 0, 2, 2]), np.array([1.0, 1, 3, 3])) == pytest.approx(1 / 7)
-
-
-def test_mean_sensitivity_counts_each_lesion_found_before_so_many_false_boxes() -> None:
-    hits = [[(0.9, True), (0.8, False)], [(0.7, True)], [], []]
-
-    # 1/8 false boxes an image allow none in four images: one of two lesions; from 1/4 on both are found
-    assert mean_sensitivity(hits, 2) == pytest.approx((0.5 + 6 * 1.0) / 7)

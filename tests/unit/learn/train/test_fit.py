@@ -42,3 +42,13 @@ def test_full_training_learns_and_gives_the_bundles_own_network(tmp_path: Path) 
     network.load_state_dict(torch.load(tmp_path / "job" / "model.pt", weights_only=True))
     assert (told["trainable"], told["total"]) == (705, 705)
     assert told["history"][-1]["merit"] > 0.9  # type: ignore[index]
+
+
+@pytest.mark.parametrize("recipe", [RecipeName.ADAPTER, RecipeName.LPFT, RecipeName.SCRATCH])
+def test_other_recipes_learn_too(tmp_path: Path, recipe: RecipeName) -> None:
+    version = classifier_made(tmp_path)
+    order = order_made(version, set_made(tmp_path, version, SPLITS), recipe, epochs=8, learning_rate=0.01)
+
+    told = train(order, tmp_path / "job", silent)
+
+    assert told["history"][-1]["merit"] > 0.9  # type: ignore[index]
