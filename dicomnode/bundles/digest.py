@@ -5,6 +5,7 @@ file counts, but for those that only speak to people or to training.
 """
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator
 from functools import lru_cache
@@ -17,6 +18,15 @@ NOT_COUNTED = (
     "configs/train*", "configs/multi_gpu*", "configs/evaluate*", "configs/split*", "configs/logging.conf",
 )  # fmt: skip
 """Globs, relative to the bundle. Hidden files and Python's caches are not counted either (nor are they read)."""
+
+ADAPTER, DOMAIN, TELLS, METADATA = (
+    "models/adapter.safetensors",
+    "models/domain.npz",
+    "dicom.toml",
+    "configs/metadata.json",
+)
+PARTICULAR = (ADAPTER, DOMAIN, TELLS)
+"""What versions that were made here differ in, while they share their base: adapter, learnt domain check, decisions."""
 
 FRESH_S = 2.0
 """A file changed so lately is read whatever its times say."""
@@ -34,6 +44,30 @@ def digest(bundle: Path) -> str:
     for path in counted_files(bundle):
         total.update(f"{path.relative_to(bundle).as_posix()}\0{content_digest(path)}\n".encode())
     return total.hexdigest()
+
+
+def body_digest(bundle: Path) -> str:
+    """SHA-256 over what versions of one base have in common: every counted file but PARTICULAR and the version's name.
+
+    Raises:
+        ModelFault: as `digest`; or its metadata cannot be read.
+    """
+    total = hashlib.sha256()
+    for path in counted_files(bundle):
+        name = path.relative_to(bundle).as_posix()
+        if name not in PARTICULAR:
+            found = _without_version(path) if name == METADATA else content_digest(path)
+            total.update(f"{name}\0{found}\n".encode())
+    return total.hexdigest()
+
+
+def _without_version(path: Path) -> str:
+    try:
+        metadata = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as fault:
+        raise ModelFault(f"{path} cannot be read: {fault}") from fault
+    metadata.pop("version", None)
+    return hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
 
 
 def counted_files(bundle: Path) -> tuple[Path, ...]:

@@ -10,7 +10,8 @@ import os
 import pickle
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from monai.inferers import Inferer, SimpleInferer
 from monai.transforms import Compose
 
 from dicomnode.bundles.dicom_toml import Activation, DicomToml, Kind, load_dicom_toml
+from dicomnode.bundles.digest import ADAPTER, body_digest, content_digest
 from dicomnode.errors import ModelFault
+from dicomnode.learn.adapters.file import Adapter, read_adapter
+from dicomnode.learn.adapters.swap import Swap
 
 CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
 LOADERS = ("LoadImage", "EnsureChannelFirst")
@@ -29,6 +33,8 @@ INVERTERS = ("Invert",)
 BOX_CHANGERS = ("AffineBoxTo", "ConvertBox", "ClipBox", "DeleteItems")
 """What a detection bundle does to its boxes before it saves them; `detect` brings them back by itself."""
 ACTIVATORS = ("Activations", "AsDiscrete")
+ADAPTERS_IN_MEMORY = 16
+"""Each takes a few megabytes at most."""
 NESTED = ("state_dict", "model", "network")
 """Keys below which some bundles keep their state dict."""
 
@@ -56,6 +62,12 @@ class Bundle:
     """What turns the network's output into probabilities."""
     activates: bool
     """The bundle's own postprocessing does so."""
+    configured: Activation
+    """The activation that its configuration names, for a dicom.toml that names none."""
+    body: str
+    """Digest of what it shares with the other versions of its base."""
+    swap: Swap
+    """Its network, and the adapter that is in it."""
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -76,6 +88,8 @@ def load_bundle(folder: Path) -> Bundle:
         # MONAI can only invert something
         parser["preprocessing"] = {"_target_": "Compose", "transforms": [{"_target_": "Identityd", "keys": image_key}]}
     network = _network(parser, folder)
+    swap = Swap(network)
+    swap.apply(adapter_of(folder))
     _part(parser, "detector_ops")  # a detector is set up by these before its inferer is made
     return Bundle(
         folder,
@@ -88,9 +102,37 @@ def load_bundle(folder: Path) -> Bundle:
         channels=_input_channels(folder),
         rows_first=loader.get("reverse_indexing") is False,
         inverts=inverts,
-        activation=_activation(dicom.activation, activator),
+        activation=_activation(dicom.activation, _configured(activator)),
         activates=bool(_step(parser, "postprocessing", *ACTIVATORS)),
+        configured=_configured(activator),
+        body=body_digest(folder),
+        swap=swap,
     )
+
+
+def as_version(bundle: Bundle, folder: Path) -> Bundle:
+    """Another version of the base that is loaded, in the same network: `bundle` is not to be used any more.
+
+    Raises:
+        ModelFault: it has another base, or its adapter does not fit; the network is the base then.
+    """
+    dicom = load_dicom_toml(folder)
+    bundle.swap.apply(None)
+    if body_digest(folder) != bundle.body or dicom.model.kind is not bundle.dicom.model.kind:
+        raise ModelFault(f"{folder} is no version of the base that is loaded")
+    bundle.swap.apply(adapter_of(folder))
+    return replace(bundle, folder=folder, dicom=dicom, activation=_activation(dicom.activation, bundle.configured))
+
+
+def adapter_of(folder: Path) -> Adapter | None:
+    """The adapter of a version; None where it has none. The last few stay in memory."""
+    path = folder / ADAPTER
+    return _read(path, content_digest(path)) if path.is_file() else None
+
+
+@lru_cache(maxsize=ADAPTERS_IN_MEMORY)
+def _read(path: Path, _: str) -> Adapter:
+    return read_adapter(path)
 
 
 def _parser(folder: Path) -> ConfigParser:
@@ -183,9 +225,11 @@ def _input_channels(folder: Path) -> int:
     return int(next((entry.get("num_channels", 1) for entry in inputs.values() if isinstance(entry, dict)), 1))
 
 
-def _activation(told: Activation, step: Mapping[str, Any]) -> Activation:
-    if told is not Activation.NONE:
-        return told
+def _activation(told: Activation, configured: Activation) -> Activation:
+    return told if told is not Activation.NONE else configured
+
+
+def _configured(step: Mapping[str, Any]) -> Activation:
     if step.get("softmax") is True:
         return Activation.SOFTMAX
     return Activation.SIGMOID if step.get("sigmoid") is True else Activation.NONE

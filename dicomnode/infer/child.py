@@ -18,7 +18,7 @@ import torch
 from dicomnode.bundles.digest import digest
 from dicomnode.errors import ModelFault, NodeError
 from dicomnode.infer.answer import Model
-from dicomnode.infer.bundle import load_bundle
+from dicomnode.infer.bundle import as_version, load_bundle
 from dicomnode.infer.faults import OutOfMemory
 from dicomnode.infer.forward import Forward, device_of, is_out_of_memory
 from dicomnode.infer.protocol import Load, ask_of, fault_message, prediction_message
@@ -52,9 +52,10 @@ def die_with(parent: int) -> None:
 def answered(message: Message, model: Model | None) -> tuple[Message, Model | None]:
     """The answer to one request, and the model that is loaded after it."""
     try:
-        if message.kind == "load":
-            began_s = time.monotonic()
-            model = load(Load(**message.fields))
+        if message.kind in ("load", "swap"):
+            began_s, before, model = time.monotonic(), model, None
+            order = Load(**message.fields)
+            model = load(order) if message.kind == "load" or before is None else swapped(before, order)
             seconds = time.monotonic() - began_s
             return Message("loaded", {"device": str(model.forward.device), "seconds": seconds}), model
         if model is None:
@@ -83,9 +84,7 @@ def load(order: Load) -> Model:
     Raises:
         ModelFault: they are not, or cannot be loaded.
     """
-    folder = Path(order.folder).resolve()
-    if (found := digest(folder)) != order.digest:
-        raise ModelFault(f"bundle {folder.name} has digest {found[:12]}…, approved is {order.digest[:12]}…")
+    folder = _approved(order)
     if order.threads:
         torch.set_num_threads(order.threads)
     device, note = device_of(order.device, allow_cpu=order.allow_cpu)
@@ -93,6 +92,22 @@ def load(order: Load) -> Model:
     forward = Forward(bundle.network, bundle.inferer, device, allow_cpu=order.allow_cpu)
     forward.mixed_precision = order.mixed_precision
     return Model(bundle, forward, note)
+
+
+def swapped(model: Model, order: Load) -> Model:
+    """Another version of the base that is loaded, from files that are the approved ones; `model` answers no more.
+
+    Raises:
+        ModelFault: they are not; or it has another base.
+    """
+    return Model(as_version(model.bundle, _approved(order)), model.forward, model.note)
+
+
+def _approved(order: Load) -> Path:
+    folder = Path(order.folder).resolve()
+    if (found := digest(folder)) != order.digest:
+        raise ModelFault(f"bundle {folder.name} has digest {found[:12]}…, approved is {order.digest[:12]}…")
+    return folder
 
 
 def _next(channel: socket.socket) -> Message | None:

@@ -1,13 +1,15 @@
 """Predictions by warm processes, one for each model."""
 
 import threading
+import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
 from dicomnode.bundles.dicom_toml import DicomToml, Kind, load_dicom_toml
-from dicomnode.bundles.digest import digest
+from dicomnode.bundles.digest import body_digest, digest
 from dicomnode.config.tables import Infer, ModelSetting
 from dicomnode.errors import ModelFault
 from dicomnode.infer.evaluated import reasons_outside
@@ -29,6 +31,8 @@ from dicomnode.values import (
 
 NOT_RUN = "none"
 """Device of a prediction for which the network was not asked."""
+IDLE_S = 600.0
+"""A process that was set aside ends when nobody has asked it for so long."""
 
 
 class Predictor:
@@ -37,6 +41,8 @@ class Predictor:
     def __init__(self, infer: Infer) -> None:
         self.infer = infer
         self._loaded: dict[str, _Loaded] = {}
+        self._aside: dict[str, _Loaded] = {}
+        """By model, the process of another version that has other weights: a shadow's, or another site's."""
         self._lost: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
 
@@ -85,13 +91,14 @@ class Predictor:
 
     def close(self) -> None:
         """End every process."""
-        for loaded in self._loaded.values():
+        for loaded in (*self._loaded.values(), *self._aside.values()):
             loaded.worker.close()
         self._loaded.clear()
+        self._aside.clear()
 
     def tidy(self) -> None:
         """Remove the temporary files of every process, when this one is about to end without more ado."""
-        for loaded in tuple(self._loaded.values()):
+        for loaded in (*self._loaded.values(), *self._aside.values()):
             loaded.worker.tidy()
 
     def _asked(self, loaded: "_Loaded", volume: Volume, setting: ModelSetting) -> Prediction:
@@ -122,28 +129,69 @@ class Predictor:
             mixed_precision=self.infer.mixed_precision,
             allow_cpu=self.infer.allow_cpu,
         )
+        self._forget_idle()
         known = self._loaded.get(model.name)
-        if known is not None and known.load == load:
-            return known
-        if known is not None:
+        if known is None or not known.can_be(load):
+            self._exchange(model, load)
+            known = self._loaded[model.name]
+        known.become(load)
+        known.used_s = time.monotonic()
+        return known
+
+    def _exchange(self, model: ModelVersion, load: Load) -> None:
+        """Take the process that was set aside, or a new one, in the place of the present one."""
+        known, aside = self._loaded.pop(model.name, None), self._aside.pop(model.name, None)
+        fits = aside is not None and aside.can_be(load)
+        if aside is not None and not fits:
+            aside.worker.close()
+        if known is not None and load.differs_in_version_alone(known.load):
+            self._aside[model.name] = known
+        elif known is not None:
             known.worker.close()
-            del self._loaded[model.name]
-        self._loaded[model.name] = _Loaded(model, load)
-        return self._loaded[model.name]
+        self._loaded[model.name] = aside if aside is not None and fits else _Loaded(model.name, load)
+
+    def _forget_idle(self) -> None:
+        """End processes that were set aside and that nobody asks any more."""
+        for name, aside in tuple(self._aside.items()):
+            if time.monotonic() - aside.used_s > IDLE_S:
+                self._aside.pop(name).worker.close()
 
 
 class _Loaded:
-    """One model's process and what its dicom.toml said when it was started."""
+    """One model's process, and what the dicom.toml of the version that it is now says."""
 
-    def __init__(self, model: ModelVersion, load: Load) -> None:
-        if (found := digest(model.folder)) != model.digest:
+    def __init__(self, name: str, load: Load) -> None:
+        self.name = name
+        self.body, self.dicom = self._looked_at(load)
+        self.load, self.used_s = load, time.monotonic()
+        self.worker = Worker(name, load)
+
+    def can_be(self, load: Load) -> bool:
+        """Whether this process can answer as another version: one with the same base."""
+        if load == self.load:
+            return True
+        return load.differs_in_version_alone(self.load) and body_digest(Path(load.folder)) == self.body
+
+    def become(self, load: Load) -> None:
+        """Answer as this version from now on.
+
+        Raises:
+            ModelFault: its files are not the approved ones, or its adapter does not fit.
+        """
+        if load == self.load:
+            return
+        _, dicom = self._looked_at(load)
+        self.worker.swap(load)
+        self.load, self.dicom = load, dicom
+
+    def _looked_at(self, load: Load) -> tuple[str, DicomToml]:
+        folder = Path(load.folder)
+        if (found := digest(folder)) != load.digest:
             raise ModelFault(
-                f"bundle {model.name} has digest {found[:12]}…, approved is {model.digest[:12]}…: "
-                f"restore its files, or run `dicomnode models approve {model.name}`"
+                f"bundle {self.name} has digest {found[:12]}…, approved is {load.digest[:12]}…: "
+                f"restore its files, or run `dicomnode models approve {self.name}`"
             )
-        self.load = load
-        self.dicom = load_dicom_toml(model.folder)
-        self.worker = Worker(model.name, load)
+        return body_digest(folder), load_dicom_toml(folder)
 
 
 def _not_asked(dicom: DicomToml, volume: Volume, reasons: tuple[str, ...]) -> Prediction:

@@ -1,6 +1,6 @@
 """What the node asks of a model's process, and how the answer travels back."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,14 @@ class Load:
     def message(self) -> Message:
         """As it travels."""
         return Message("load", asdict(self))
+
+    def swap_message(self) -> Message:
+        """As it travels to a process that has another version of the same base."""
+        return Message("swap", asdict(self))
+
+    def differs_in_version_alone(self, other: "Load") -> bool:
+        """Whether both ask for a bundle in the same way, and it is another one."""
+        return self != other and self == replace(other, folder=self.folder, digest=self.digest)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import structlog
 
+from dicomnode.errors import NodeError
 from dicomnode.infer.faults import TimedOut, WorkerLost
 from dicomnode.infer.protocol import Ask, Load, prediction_of
 from dicomnode.infer.wire import BrokenFrame, Message, receive, send
@@ -69,6 +70,31 @@ class Worker:
             prediction_of(answer)
         self._loaded = True
         log.info("model.loaded", model=self.name, device=answer.fields["device"], seconds=answer.fields["seconds"])
+
+    def swap(self, load: Load) -> None:
+        """Have the process answer as another version of the base that it holds, from now on.
+
+        Raises:
+            ModelFault: it is no such version. It answers as the one before, in a fresh process.
+            WorkerLost: the process ended, or took longer than LOAD_TIMEOUT_S.
+        """
+        before, self.load = self.load, load  # what a fresh process loads
+        try:
+            self._swap()
+        except NodeError:
+            self._end()
+            self.load = before
+            raise
+
+    def _swap(self) -> None:
+        if not self._loaded:
+            self._end()
+            self.await_loaded()
+            return
+        answer = self._exchange(self.load.swap_message(), LOAD_TIMEOUT_S)
+        if answer.kind != "loaded":
+            prediction_of(answer)
+        log.info("model.swapped", model=self.name, digest=self.load.digest[:12], seconds=answer.fields["seconds"])
 
     def close(self) -> None:
         """End the process for good; a prediction that is under way in another thread is lost."""

@@ -28,8 +28,6 @@ from dicomnode.archive.files import sync_folder
 from dicomnode.errors import ModelFault
 
 FORMAT = "1"
-FILE = "models/adapter.safetensors"
-"""Where a bundle has its adapter."""
 KINDS = ("set", "lora_a", "lora_b", "ia3")
 LENGTH = struct.Struct("<Q")
 """How long the header is, before it."""
