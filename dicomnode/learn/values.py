@@ -151,6 +151,8 @@ class TrainingSet:
     items: tuple[Item, ...]
     folder: Path
     """Of the item files."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Of a set just built: why labelled studies are not in it, and how many."""
 
     def of(self, *splits: Split) -> tuple[Item, ...]:
         """The items of some splits."""

@@ -39,7 +39,7 @@ def load_set(path: Path) -> TrainingSet:
     """The set of a manifest.
 
     Raises:
-        ModelFault: there is none, or it is not what its name says.
+        ModelFault: there is none, it is not what its name says, or one of its items is gone.
     """
     try:
         told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -50,6 +50,8 @@ def load_set(path: Path) -> TrainingSet:
         raise ModelFault(f"training set {path.stem[:12]}… cannot be read: {fault}; make it again") from fault
     if digest_of(found) != path.stem:
         raise ModelFault(f"training set {path.stem[:12]}… is not what its name says: make it again")
+    if missing := sum(1 for item in items if not (folder / item.file).is_file()):
+        raise ModelFault(f"{missing} items of training set {path.stem[:12]}… are gone: make it again")
     return replace(found, digest=path.stem)
 
 
