@@ -1,11 +1,13 @@
 """What a run found, in few words for tables; it names nobody."""
 
-from dicomnode.bundles.dicom_toml import DicomToml
+from dicomnode.bundles.dicom_toml import DicomToml, Kind
 from dicomnode.encode.regions import voxel_ml
 from dicomnode.encode.tracking import finding_name
 from dicomnode.values import Classification, Detection, FindingScore, Prediction, Segmentation, Volume
 
 LITTLE = 0.01
+NONE = "none"
+ABOVE, BELOW = "above the threshold of", "below the threshold of"
 
 
 def summary_of(rules: DicomToml, volume: Volume, prediction: Prediction) -> dict[str, object]:
@@ -17,6 +19,18 @@ def summary_of(rules: DicomToml, volume: Volume, prediction: Prediction) -> dict
     if isinstance(prediction.answer, Detection):
         return _lesions(rules, prediction.answer)
     return _probabilities(rules, prediction.answer)
+
+
+def is_positive(rules: DicomToml, summary: dict[str, object]) -> bool | None:
+    """Whether a summary tells of anything found; None where the study was not analysed, or lies outside the domain."""
+    if rules.model.kind is Kind.SEGMENTATION:
+        told = [(segment, summary.get(segment.label)) for segment in rules.segments]
+        volumes = [(float(str(said).removesuffix(" ml")), one.min_volume_ml) for one, said in told if said is not None]
+        return any(ml > least for ml, least in volumes) if volumes else None
+    said = [str(summary[name]) for name in map(finding_name, rules.findings) if name in summary]
+    if rules.model.kind is Kind.DETECTION:
+        return any(words != NONE for words in said) if said else None
+    return any(ABOVE in words for words in said) if said else None
 
 
 def _volumes(rules: DicomToml, volume: Volume, answer: Segmentation) -> dict[str, object]:
@@ -34,15 +48,15 @@ def _lesions(rules: DicomToml, answer: Detection) -> dict[str, object]:
     told: dict[str, object] = {}
     for finding in rules.findings:
         found = [percent(lesion.probability) for lesion in answer.lesions if lesion.index == finding.index]
-        told[finding_name(finding)] = f"{len(found)}: {', '.join(found)}" if found else "none"
+        told[finding_name(finding)] = f"{len(found)}: {', '.join(found)}" if found else NONE
     return told
 
 
 def _said(score: FindingScore, threshold: float) -> str:
     if score.probability is None:
         return "no probability"
-    where = "above" if score.positive else "below"
-    return f"{percent(score.probability)} ({where} the threshold of {percent(threshold)})"
+    where = ABOVE if score.positive else BELOW
+    return f"{percent(score.probability)} ({where} {percent(threshold)})"
 
 
 def percent(probability: float) -> str:

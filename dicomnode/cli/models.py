@@ -15,13 +15,15 @@ from dicomnode.bundles.approval import approve as approve_bundle
 from dicomnode.bundles.approval import revoke as revoke_bundle
 from dicomnode.bundles.approval import version_of
 from dicomnode.bundles.dicom_toml import DicomToml, load_dicom_toml
+from dicomnode.cli import versions
 from dicomnode.cli.context import Opened
 from dicomnode.errors import NodeError
 from dicomnode.index.database import Index
 from dicomnode.index.models import version_row, version_rows
 from dicomnode.index.schema import ModelVersionRow
 
-app = typer.Typer(no_args_is_help=True, help="Bundles and their approval.")
+app = typer.Typer(no_args_is_help=True, help="Bundles and their approval; versions made here.")
+versions.add_to(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Name = Annotated[str, typer.Argument(help="Folder name of the bundle.")]
@@ -67,15 +69,15 @@ def show(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
     folder = bundle_folder(opened.config.infer.folder, name)
     now, dicom = shown_of(opened.index, folder), load_dicom_toml(folder)
     with opened.index.transaction() as session:
-        versions = [_version_of_row(row) for row in version_rows(session, name)]
+        approved = [_version_of_row(row) for row in version_rows(session, name)]
     if as_json:
-        told = {"intended_use": dicom.model.intended_use, "outputs": _outputs(dicom), "versions": versions}
+        told = {"intended_use": dicom.model.intended_use, "outputs": _outputs(dicom), "versions": approved}
         typer.echo(json.dumps(vars(now) | told, indent=2))
         return
     typer.echo(f"{dicom.model.title}, {now.version}: {now.state}\n{dicom.model.intended_use}")
     typer.echo(f"digest {now.digest}\noutputs: {', '.join(_outputs(dicom))}")
     table = Table("version", "approved", "by", "revoked", "digest")
-    for row in versions:
+    for row in approved:
         table.add_row(row["version"], row["approved"], row["by"], row["revoked"], row["digest"][:12])
     Console().print(table)
 

@@ -21,10 +21,12 @@ from dicomnode.durable import Queue
 from dicomnode.errors import NodeError
 from dicomnode.handover import forget
 from dicomnode.index.database import Index
+from dicomnode.index.learning import LearnedVersionRow
 from dicomnode.index.runs import runs_ended_before
 from dicomnode.index.schema import CommitmentDutyRow, DeliveryRow, TickRow
 from dicomnode.journey import CHORES, chore_job, send_queue
 from dicomnode.learn.schedule import Schedule, learn_job
+from dicomnode.learn.versions.watch import watch_versions
 from dicomnode.peers.echo import echo
 from dicomnode.peers.remote import remote
 from dicomnode.receive.commitment import answer_duties
@@ -51,6 +53,7 @@ class Duties:
             "withdraw": lambda run_key: withdraw(index, config, run_key),
             "prior": lambda study_key: fetch_prior(index, config, int(study_key)),
             "reports": self._reports,
+            "versions": lambda _: watch_versions(index, config, time.time()),
             **{f"commitment:{name}": partial(self._commitment, name) for name in config.peers},
         }
         self._was_away: dict[str, bool] = {}
@@ -99,6 +102,8 @@ class Duties:
         self._learning.start_waiting()
         if self._owes_reports():
             self._once("reports", CHORES)
+        if self._has_versions():
+            self._once("versions", CHORES)
         for name in self._config.peers:
             if self._waits_for(name):
                 self._once(f"commitment:{name}", send_queue(name))
@@ -144,6 +149,10 @@ class Duties:
         with self._index.snapshot() as session:
             query = select(CommitmentDutyRow).where(CommitmentDutyRow.answered_s.is_(None))
             return session.scalar(query.limit(1)) is not None
+
+    def _has_versions(self) -> bool:
+        with self._index.snapshot() as session:
+            return session.scalar(select(LearnedVersionRow.digest).limit(1)) is not None
 
     def _waits_for(self, name: str) -> bool:
         with self._index.snapshot() as session:
