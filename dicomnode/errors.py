@@ -12,6 +12,7 @@ NodeError
     ├── SeriesRefused        no series fits a model, or its geometry is not usable
     ├── ModelFault           bundle not approved, broken, or it killed its worker
     ├── DoorFault            a result failed its validation: quarantined
+    ├── TooFewLabels         nothing can be learnt from so little: an answer, no fault
     └── PeerRefused          a PACS refuses for good
 
 Rooms subclass the leaves; an error carries its facts as attributes and its message names them.
@@ -64,6 +65,10 @@ class ModelFault(Permanent):
 
 class DoorFault(Permanent):
     """A result failed its validation and was quarantined."""
+
+
+class TooFewLabels(Permanent):
+    """There is too little to learn from, or to judge by; the message says how much is needed."""
 
 
 class PeerRefused(Permanent):

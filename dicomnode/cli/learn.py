@@ -1,7 +1,10 @@
 """`dicomnode learn`: how far the node has come with learning, and a person's hand in it."""
 
 import json
+import shutil
 import time
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,13 +12,17 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
+from dicomnode.audit import AuditTrail, login_name
 from dicomnode.cli.context import Opened
+from dicomnode.cli.models import bundle_folder
+from dicomnode.errors import ConfigFault
 from dicomnode.index.learning import LearningRow
+from dicomnode.index.learnings import report_of, require_learning
+from dicomnode.learn.asking import CANCELLED, UNDER_WAY, Asked, Trigger, ask
 
 app = typer.Typer(no_args_is_help=True, help="Candidates: what is being learnt, and what came of it.")
 console = Console()
 
-UNDER_WAY = ("waiting", "running")
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 
@@ -48,6 +55,54 @@ def list_learnings(
         typer.echo(json.dumps([plain(row) for row in rows]))
         return
     _print(rows, "no candidate was ever asked for")
+
+
+@app.command()
+def now(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(help="Folder name of the bundle.")],
+    scope: Annotated[str, typer.Option(help='"site:NAME" or "scanner:NAME": an adapter for it alone.')] = "",
+) -> None:
+    """Make a candidate from the labels there are, without waiting for the calendar or the hours."""
+    opened: Opened = ctx.obj
+    if not opened.config.learn.enabled:
+        raise ConfigFault("learning is off: set enabled = true in [learn] of config.toml, and start the train process")
+    bundle_folder(opened.config.infer.folder, model)
+    moment = datetime.now().strftime("%Y%m%dT%H%M%S")
+    asked = Asked(model, Trigger.PERSON, moment, by=login_name(), scope=scope)
+    with opened.index.transaction() as session:
+        ask(session, asked, time.time())
+    AuditTrail.of(opened.config).commanded(by=login_name(), command=f"learn now {model} {scope}".strip())
+    typer.echo(f"{asked.job}: begins within seconds; `dicomnode learn status` tells how far it is")
+
+
+@app.command()
+def cancel(ctx: typer.Context, job: Annotated[str, typer.Argument(help="From `dicomnode learn list`.")]) -> None:
+    """Stop making a candidate; what its folder holds is kept, and the version in use is untouched."""
+    opened: Opened = ctx.obj
+    with opened.index.transaction() as session:
+        row = require_learning(session, job)
+        if row.state not in UNDER_WAY:
+            raise ConfigFault(f"{job} has ended already: {row.state}")
+        row.state, row.reason, row.ended_s = CANCELLED, f"cancelled by {login_name()}", time.time()
+    AuditTrail.of(opened.config).commanded(by=login_name(), command=f"learn cancel {job}")
+    typer.echo(f"{job} is cancelled")
+
+
+@app.command()
+def report(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(help="Folder name of the bundle.")],
+    version: Annotated[str, typer.Argument(help="Version, or the beginning of its digest; empty: the newest.")] = "",
+    to: Annotated[Path | None, typer.Option(help="Copy it there.")] = None,
+) -> None:
+    """Where the report on a candidate lies: one HTML file, to read, print and sign."""
+    opened: Opened = ctx.obj
+    with opened.index.snapshot() as session:
+        found = report_of(session, opened.config.node.state, model, version)
+    if to is not None:
+        shutil.copyfile(found, to)
+    typer.echo(str(to or found))
 
 
 def plain(row: LearningRow) -> dict[str, object]:

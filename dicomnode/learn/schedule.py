@@ -9,7 +9,6 @@ from apscheduler.schedulers.base import BaseScheduler
 from sqlalchemy import select
 
 from dicomnode.config.tables import Config
-from dicomnode.durable import Job, Queue
 from dicomnode.errors import ConfigFault
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LearningRow
@@ -17,17 +16,10 @@ from dicomnode.index.schema import TickRow
 from dicomnode.learn.asking import WAITING, Asked, Overlap, Trigger, ask, refuse
 from dicomnode.learn.cron import DAY_S, cron, last_due, next_due
 from dicomnode.learn.triggers import learning_models, new_labels, trigger_of
-from dicomnode.values import QUEUE_PRIORITY, Priority
 
 log = structlog.get_logger()
 
 MONTHLY, NIGHTLY = "learn.monthly", "learn.nightly"
-LEARN = Queue("learn", 1)
-
-
-def learn_job(job: str) -> Job:
-    """One candidate, from its labels to its verdict: a double start does nothing twice."""
-    return Job("learn", LEARN.name, f"learn:{job}", (job,), QUEUE_PRIORITY[Priority.ROUTINE])
 
 
 class Schedule:

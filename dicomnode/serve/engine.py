@@ -42,6 +42,7 @@ from dicomnode.journey import (
     stat_queue,
 )
 from dicomnode.learn.harvest.tick import harvest
+from dicomnode.learn.queue import LEARN
 from dicomnode.peers.query import series_counts
 from dicomnode.peers.remote import remote
 from dicomnode.serve.beats import Heart
@@ -61,7 +62,7 @@ NO_ROOM = "the disk is full: waits for room"
 
 def known_queues(config: Config) -> tuple[Queue, ...]:
     """Every queue of the node."""
-    return (GPU, GPU_STAT, *engine_queues(config))
+    return (GPU, GPU_STAT, LEARN, *engine_queues(config))
 
 
 def engine_queues(config: Config) -> tuple[Queue, ...]:

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dicomnode.config.learning import GatePlan
-from dicomnode.errors import Permanent
+from dicomnode.errors import Permanent, TooFewLabels
 from dicomnode.index.learning import LookRow, SealedSetRow
 from dicomnode.learn.values import Verdict
 
@@ -97,6 +97,27 @@ def take_look(session: Session, plan: GatePlan, *, sealed_set: str, candidate: s
     session.add(LookRow(sealed_set=sealed_set, look=look, alpha=alpha, candidate=candidate, at_s=time.time()))
     session.flush()
     return Look(look, alpha)
+
+
+def sealed_for(session: Session, model: str, candidate: str) -> SealedSetRow:
+    """The sealed set that a candidate is judged by: the one it was looked at with, else the one that is open.
+
+    Raises:
+        TooFewLabels: no patient is sealed.
+    """
+    looked = (
+        select(SealedSetRow)
+        .join(LookRow, LookRow.sealed_set == SealedSetRow.sealed_set)
+        .where(SealedSetRow.model == model, LookRow.candidate == candidate)
+    )
+    opened = select(SealedSetRow).where(SealedSetRow.model == model, SealedSetRow.retired_s.is_(None))
+    found = session.scalars(looked).first() or session.scalars(opened).first()
+    if found is None:
+        raise TooFewLabels(
+            f"too few: no patient can stand in a sealed test set of {model}. It takes labels by a reader who had not "
+            "seen our result, of patients whom the split sends to test (one in five)"
+        )
+    return found
 
 
 def looks_left(session: Session, plan: GatePlan, sealed_set: str) -> int:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from dicomnode.errors import DiskReserve, ModelFault, Permanent
+from dicomnode.errors import DiskReserve, ModelFault, TooFewLabels
 
 
-class TooFew(Permanent):
+class TooFew(TooFewLabels):
     """There are too few labels for any recipe, or for one class of them."""
 
     def __init__(self, patients: int, positives: int, needed: int, needed_positives: int) -> None:
@@ -19,7 +19,7 @@ class TooFew(Permanent):
         )  # fmt: skip
 
 
-class OneClassOnly(Permanent):
+class OneClassOnly(TooFewLabels):
     """A finding has no positives, or no negatives: nothing tells its two classes apart."""
 
     def __init__(self, missing: Sequence[str]) -> None:
@@ -29,7 +29,7 @@ class OneClassOnly(Permanent):
         self.missing = tuple(missing)
 
 
-class NothingToLearnFrom(Permanent):
+class NothingToLearnFrom(TooFewLabels):
     """A split that the recipe needs is empty."""
 
     def __init__(self, split: str) -> None:

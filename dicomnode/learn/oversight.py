@@ -1,0 +1,66 @@
+"""Who has a say while a job of learning runs: inference, the hours of the site, and a person."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from dicomnode.config.tables import Config
+from dicomnode.index.database import Index
+from dicomnode.index.learnings import require_learning
+from dicomnode.learn.apart import Oversight, inference_wants
+from dicomnode.learn.asking import CANCELLED, Trigger
+from dicomnode.learn.window import in_window
+
+NOTE_S = 2.0
+"""Between two notes of how far a job is."""
+ASK_S = 1.0
+"""Between two looks whether a person cancelled it."""
+
+
+def oversight(config: Config, index: Index, job: str, part: str) -> Oversight:
+    """What is asked and told while one part of a learning runs.
+
+    It waits while an analysis does, and outside the hours of [learn] window, unless a person asked for it.
+    """
+    with index.snapshot() as session:
+        by_person = require_learning(session, job).trigger == Trigger.PERSON
+    window = "" if by_person else config.learn.window
+
+    def told(said: dict[str, object]) -> None:
+        with index.transaction() as session:
+            require_learning(session, job).progress = {"part": part, **said}
+
+    def is_cancelled() -> bool:
+        with index.snapshot() as session:
+            return require_learning(session, job).state == CANCELLED
+
+    return Oversight(
+        on_progress=_seldom(told),
+        should_pause=lambda: inference_wants(index) or not in_window(datetime.now(), window),
+        should_stop=_remembered(is_cancelled),
+    )
+
+
+def _seldom(told: Callable[[dict[str, object]], None]) -> Callable[[dict[str, object]], None]:
+    last_s = 0.0
+
+    def on_progress(said: dict[str, object]) -> None:
+        nonlocal last_s
+        if time.monotonic() - last_s >= NOTE_S:
+            last_s = time.monotonic()
+            told(said)
+
+    return on_progress
+
+
+def _remembered(asked: Callable[[], bool]) -> Callable[[], bool]:
+    """The same answer for a second."""
+    last_s, answer = 0.0, False
+
+    def again() -> bool:
+        nonlocal last_s, answer
+        if time.monotonic() - last_s >= ASK_S:
+            last_s, answer = time.monotonic(), asked()
+        return answer
+
+    return again
