@@ -62,6 +62,24 @@ def encode(
     raise typer.Exit(0 if all(compared.reached for compared in found) else 1)
 
 
+@app.command()
+def gate(
+    trials: Annotated[int, typer.Option(min=20, help="Simulated updates, or chains of them.")] = 2000,
+    whole: Annotated[int, typer.Option(min=0, help="Chains through the whole gate: 20 s each.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """How often the gate errs, and where 24 updates end, by simulation; exit code 1 where a target is missed."""
+    from dicomnode.bench import gate_report
+
+    console, progress = Console(), Console(stderr=True)
+    found = gate_report.measure(trials, whole, lambda what: progress.print(f"[dim]{what}[/dim]"))
+    if as_json:
+        console.print_json(json.dumps(gate_report.as_json(found)))
+    else:
+        gate_report.show(console, found)
+    raise typer.Exit(0 if all(found.targets.values()) else 1)
+
+
 def _receive(repeats: int, instances: int, as_json: bool) -> bool:
     from dicomnode.bench import receive as bench
 
