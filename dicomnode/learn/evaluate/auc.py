@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 from scipy.stats import rankdata
+from scipy.stats import t as student
 
 from dicomnode.learn.values import Estimate
 
@@ -101,6 +102,14 @@ def area_estimate(found: Areas, version: int, *, alpha: float = 0.025) -> Estima
         half = -ndtri(alpha) * np.sqrt(max(found.covariance[version, version], 0.0)) / (value * (1 - value))
         low, high = expit(logit(value) - half), expit(logit(value) + half)
     return Estimate(value, float(low), float(high), 1 - 2 * alpha, found.patients)
+
+
+def reach(alpha: float, fewest: int) -> float:
+    """Standard errors from a difference of areas to its bound: Student's t with the patients of the smaller class.
+
+    The normal quantile lets 4 % pass where 2.5 % are meant at 60 positives, and five times too many at a late look.
+    """
+    return -float(student.ppf(alpha, max(fewest - 1, 1)))
 
 
 def same_order(one: Floats, other: Floats) -> bool:

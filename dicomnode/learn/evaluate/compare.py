@@ -49,6 +49,8 @@ class Difference:
     negatives: int
     """Patients with the finding and without; of a segmentation: patients, and 0."""
     method: str
+    reach: float
+    """Standard errors from the difference to its bound."""
 
 
 def outputs(answers: Answers, figure: Figure) -> int:
@@ -115,13 +117,14 @@ def _auc(one: Answers, other: Answers, output: int, alpha: float, seed: int) -> 
     figure = Estimate(interval.value, interval.low, interval.high, 1 - 2 * alpha, found.patients)
     influence = dict(zip(names, interval.influence.tolist(), strict=True))
     a, b = (float(value) for value in found.values)
-    return Difference(a, b, figure, interval.se, influence, found.positives, found.negatives, method)
+    reach = auc.reach(alpha, min(found.positives, found.negatives))
+    return Difference(a, b, figure, interval.se, influence, found.positives, found.negatives, method, reach)
 
 
 def _delong(found: auc.Areas, scores: Floats, alpha: float) -> bootstrap.Interval:
     value, se = float(found.values[0] - found.values[1]), found.difference_se(0, 1)
     influence = found.influence[:, 0] - found.influence[:, 1]
-    half = -float(ndtri(alpha)) * se
+    half = auc.reach(alpha, min(found.positives, found.negatives)) * se
     return _not_too_sure(bootstrap.Interval(value, value - half, value + half, se, influence), found, scores, alpha)
 
 
@@ -210,7 +213,8 @@ def _resampled(figure: Figure) -> Callable[[Answers, Answers, int, float, int], 
         a, b = (_alone(figure, one, other, output), _alone(figure, other, one, output))
         with_it = int(both.strata.sum()) if isinstance(both, _Froc) else len(both.patients)
         without = len(both.patients) - with_it
-        return Difference(a, b, told, found.se, influence, with_it, without, "BCa bootstrap of patients")
+        reach = -float(ndtri(alpha))
+        return Difference(a, b, told, found.se, influence, with_it, without, "BCa bootstrap of patients", reach)
 
     return compared
 

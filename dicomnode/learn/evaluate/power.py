@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from dicomnode.learn.evaluate.auc import placements
+from dicomnode.learn.evaluate.auc import reach as auc_reach
 from dicomnode.learn.evaluate.compare import Difference
 
 Floats = NDArray[np.float64]
@@ -15,12 +16,12 @@ DRAWS = 20_000
 SIZES = (100, 200, 400, 800, 1600)
 
 
-def power(se: float, margin: float, alpha: float) -> float:
-    """Chance that a version that is truly equal has its lower bound above -margin."""
-    return 1.0 if se <= 0 else float(ndtr(margin / se + ndtri(alpha)))
+def power(se: float, margin: float, reach: float) -> float:
+    """Chance that a version that is truly equal has its lower bound, `reach` standard errors down, above -margin."""
+    return 1.0 if se <= 0 else float(ndtr(margin / se - reach))
 
 
-def joint_power(differences: Sequence[Difference], margin: float, alpha: float, *, seed: int) -> float:
+def joint_power(differences: Sequence[Difference], margin: float, *, seed: int) -> float:
     """Chance that a version that is truly equal passes all of several comparisons of the same patients.
 
     Their errors are drawn together, as the patients they share move them together.
@@ -29,32 +30,33 @@ def joint_power(differences: Sequence[Difference], margin: float, alpha: float, 
     if not spread:
         return 1.0
     if len(spread) == 1:
-        return power(spread[0].se, margin, alpha)
+        return power(spread[0].se, margin, spread[0].reach)
     patients = sorted(set().union(*(one.influence for one in spread)))
     moved = np.array([[one.influence.get(patient, 0.0) for patient in patients] for one in spread])
     size = np.sqrt((moved**2).sum(axis=1, keepdims=True))
     values, vectors = np.linalg.eigh((moved / np.maximum(size, 1e-300)) @ (moved / np.maximum(size, 1e-300)).T)
     free = np.random.default_rng(seed).standard_normal((DRAWS, len(spread)))
     drawn = free @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
-    needed = np.array([-ndtri(alpha) - margin / one.se for one in spread])
+    needed = np.array([one.reach - margin / one.se for one in spread])
     return float(np.all(drawn > needed, axis=1).mean())
 
 
-def patients_needed(difference: Difference, margin: float, alpha: float, wanted: float) -> int:
+def patients_needed(difference: Difference, margin: float, wanted: float) -> int:
     """About how many patients, of the same mix, would give one comparison the wanted power; 0: it has it."""
-    if power(difference.se, margin, alpha) >= wanted or margin <= 0:
+    if power(difference.se, margin, difference.reach) >= wanted or margin <= 0:
         return 0
-    factor = (difference.se * (ndtri(wanted) - ndtri(alpha)) / margin) ** 2
+    factor = (difference.se * (ndtri(wanted) + difference.reach) / margin) ** 2
     return int(np.ceil(difference.figure.n * factor / 10) * 10)
 
 
-def binormal(
-    area: float | Floats, targets: Floats, correlation: float, shape: tuple[int, ...], rng: np.random.Generator
-) -> Floats:
-    """Scores of two versions, equal in truth: (2, *shape, item), normal in each class, correlated between versions."""
-    apart = np.sqrt(2.0) * ndtri(area)
-    shared = rng.standard_normal((*shape, len(targets)))
-    own = rng.standard_normal((2, *shape, len(targets)))
+def binormal(areas: Floats, targets: Floats, correlation: float, rng: np.random.Generator) -> Floats:
+    """Scores of versions with these true areas: (version, trial) to (version, trial, item).
+
+    Normal in each class with equal spread; of one item the scores of two versions are correlated within its class.
+    """
+    apart = np.sqrt(2.0) * ndtri(areas)[..., None]
+    shared = rng.standard_normal((areas.shape[1], len(targets)))
+    own = rng.standard_normal((*areas.shape, len(targets)))
     return np.asarray(apart * targets + np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own)
 
 
@@ -84,10 +86,12 @@ def planned_power(test: Planned, patients: int, *, trials: int = 2000, seed: int
     """Power before there are data, by simulation of equal versions on so many patients with one item each."""
     positives = round(patients * test.prevalence)
     targets = np.r_[np.ones(positives), np.zeros(patients - positives)]
-    scores = binormal(test.area, targets, test.correlation, (trials,), np.random.default_rng(seed))
+    equal = np.full((2, trials), test.area)
+    scores = binormal(equal, targets, test.correlation, np.random.default_rng(seed))
     placed = [placements(one[:, :positives], one[:, positives:]) for one in scores]
     difference = placed[0][0].mean(axis=-1) - placed[1][0].mean(axis=-1)
-    low = difference + ndtri(test.alpha) * np.sqrt(paired_variance(placed[0], placed[1]))
+    reach = auc_reach(test.alpha, min(positives, patients - positives))
+    low = difference - reach * np.sqrt(paired_variance(placed[0], placed[1]))
     return float(np.mean(low > -test.margin))
 
 

@@ -62,7 +62,7 @@ def not_worse(found: Difference | None, margin: float, plan: GatePlan) -> bool |
     figure = found.figure
     if figure.low > -margin:
         return True
-    enough = power(found.se, margin, (1 - figure.level) / 2) >= plan.min_power
+    enough = power(found.se, margin, found.reach) >= plan.min_power
     return False if figure.value <= -margin or figure.high < 0 or enough else None
 
 

@@ -84,8 +84,8 @@ def _kept(found: Pair, floor: float, asked: Asked) -> bool | None:
     margin, one = asked.plan.margin_sensitivity, found.difference
     if one.low > -margin:
         return True
-    se = (one.value - one.low) / -float(ndtri(asked.plan.alpha))
-    enough = power(se, margin, asked.plan.alpha) >= asked.plan.min_power
+    reach = -float(ndtri(asked.plan.alpha))
+    enough = power((one.value - one.low) / reach, margin, reach) >= asked.plan.min_power
     return False if one.value <= -margin or one.high < 0 or enough else None
 
 

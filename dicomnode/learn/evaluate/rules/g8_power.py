@@ -21,12 +21,12 @@ def enough(asked: Asked) -> RuleResult:
     figures: dict[str, Estimate | float | str] = {"wanted power": plan.min_power, "alpha of this look": asked.alpha}
     if few or len(every) < len(asked.compared):
         return RuleResult(RULE, VERSION, False, few or "Not every comparison can be made: too few patients.", figures)
-    whole = joint_power(every, asked.margin, asked.alpha, seed=asked.seed)
-    needed = max(patients_needed(one, asked.margin, asked.alpha, plan.min_power) for one in every)
+    whole = joint_power(every, asked.margin, seed=asked.seed)
+    needed = max(patients_needed(one, asked.margin, plan.min_power) for one in every)
     figures |= {"power": whole, "patients needed, about": float(needed)}
     for one, told in zip(found, every, strict=True):
         name = f"{asked.name(one.output)}: power against {one.reference}"
-        figures[name] = power(told.se, asked.margin, asked.alpha)
+        figures[name] = power(told.se, asked.margin, told.reach)
     patients = max(one.figure.n for one in every)
     words = f"With {patients} patients an equal candidate would be proven not worse in {whole:.0%} of cases"
     if whole >= plan.min_power:
