@@ -1,4 +1,4 @@
-"""`dicomnode receive | engine | gpu | web | serve`: the processes of the node."""
+"""`dicomnode receive | engine | gpu | train | web | serve`: the processes of the node."""
 
 import signal
 import threading
@@ -14,7 +14,7 @@ PANEL = "Processes"
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (receive, engine, gpu, web, serve):
+    for command in (receive, engine, gpu, train, web, serve):
         app.command(rich_help_panel=PANEL)(command)
 
 
@@ -44,6 +44,14 @@ def gpu(
 
     opened = _started(ctx, "gpu")
     run_gpu(opened.config, opened.index, _stop(), number=number, stat=stat)
+
+
+def train(ctx: typer.Context) -> None:
+    """Make candidates, one at a time, whenever inference leaves room."""
+    from dicomnode.serve.train import run_train
+
+    opened = _started(ctx, "train")
+    run_train(opened.config, opened.index, _stop())
 
 
 def web(ctx: typer.Context) -> None:

@@ -36,7 +36,8 @@ def children(config: Config) -> list[Child]:
     receivers = [Child(f"receive-{n}", ("receive", "--number", str(n))) for n in range(config.receive.processes)]
     gpus = [Child(f"gpu-{n}", ("gpu", "--number", str(n))) for n in range(config.infer.processes)]
     stat = [Child("gpu-stat", ("gpu", "--stat"))] if config.infer.stat_process else []
-    return [*receivers, Child("engine", ("engine",)), *gpus, *stat, Child("web", ("web",))]
+    train = [Child("train", ("train",))] if config.learn.enabled else []
+    return [*receivers, Child("engine", ("engine",)), *gpus, *stat, *train, Child("web", ("web",))]
 
 
 def run_all(config: Config, path: Path, stop: threading.Event) -> None:

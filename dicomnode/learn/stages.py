@@ -1,0 +1,218 @@
+"""Each stage of a learning, safe to do twice. `learning.py` holds the order."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from dicomnode.bundles.approval import approved
+from dicomnode.config.learning import GatePlan, LearnModel
+from dicomnode.config.tables import Config
+from dicomnode.errors import Permanent
+from dicomnode.index.database import Index
+from dicomnode.index.learning import LearnedVersionRow, LearningRow, SealedSetRow
+from dicomnode.index.learnings import REPORT, end_learning, folder_of, require_learning
+from dicomnode.learn.apart import Oversight, run_apart
+from dicomnode.learn.arms import CANDIDATE, Arm, further_arms, train_order
+from dicomnode.learn.asking import take_turn
+from dicomnode.learn.evaluate.files import load_evidence, load_judgement, save_evidence, save_judgement
+from dicomnode.learn.evaluate.gate import judge
+from dicomnode.learn.evaluate.ledger import sealed_for, take_look, write_verdict
+from dicomnode.learn.gathering import Asked, Gatherer, Versions, gather
+from dicomnode.learn.job import DONE, AnyOrder, read
+from dicomnode.learn.oversight import oversight
+from dicomnode.learn.paper.report import html
+from dicomnode.learn.sets.build import build_set
+from dicomnode.learn.sets.manifest import load_set
+from dicomnode.learn.split.patients import mark_trained
+from dicomnode.learn.split.seal import current_set, retention_sets, sealed_items
+from dicomnode.learn.telling import told_of
+from dicomnode.learn.values import Split, TrainingSet, Verdict
+from dicomnode.learn.versions.folders import replaced
+from dicomnode.learn.versions.in_use import in_use, learned_version
+from dicomnode.learn.versions.make import make_version
+from dicomnode.learn.versions.shadow import note_verdict, start_shadow
+from dicomnode.values import ModelVersion
+
+log = structlog.get_logger()
+
+FITTED = (Split.TRAIN, Split.VALIDATION, Split.CALIBRATION)
+"""Splits that a version is made with: their patients are in no test ever after."""
+
+
+@dataclass(frozen=True)
+class LearnStages:
+    """The stages of a learning, bound to one node."""
+
+    config: Config
+    index: Index
+
+    def begin(self, job: str) -> bool:
+        """Take the learning up; False where nobody wants it any longer."""
+        with self.index.transaction() as session:
+            return take_turn(session, job)
+
+    def collect(self, job: str) -> None:
+        """Split ─► training set, and who is sealed."""
+        row = self._at(job, "collect")
+        training = build_set(
+            self.index,
+            self.config,
+            self._base(row),
+            run_child=lambda folder, order: run_apart(folder, order, self._oversight(row, "collect")),
+            scope=row.scope,
+        )
+        with self.index.transaction() as session:
+            looks = self._plan(row.model).max_looks
+            current_set(session, row.model, training.items, max_looks=looks, now_s=row.started_s)
+            require_learning(session, job).training_set = training.digest
+
+    def train(self, job: str) -> None:
+        """The candidate first; then the arms that it is compared with."""
+        row = self._at(job, "train")
+        with self.index.transaction() as session:
+            mark_trained(session, self._training(row).patients(*FITTED))
+        setting = self._model(row.model)
+        candidate = Arm(CANDIDATE, setting.recipe or self.config.learn.recipe)
+        self._trained(row, candidate)
+        for arm in further_arms(self._fitted(job)):
+            try:
+                self._trained(row, arm)
+            except Permanent as fault:  # too few for it: the comparison goes without, and the report says so
+                log.warning("learn.without_arm", job=job, arm=arm.name, reason=str(fault))
+
+    def make(self, job: str) -> None:
+        """A version of what was fitted: immutable, named for its digest."""
+        row = self._at(job, "make")
+        base = self._base(row)
+        with self.index.snapshot() as session:
+            parent = in_use(session, self.config, row.model).digest
+        made = make_version(
+            self.index,
+            self.config,
+            base,
+            self.folder(job) / CANDIDATE,
+            self._fitted(job),
+            training_set=self._training(row),
+            scope=row.scope,
+            parent=parent,
+        )
+        with self.index.transaction() as session:
+            require_learning(session, job).candidate = made.digest
+
+    def answer(self, job: str) -> None:
+        """Candidate, version in use and baseline on held-out patients; the look is written down first."""
+        row = self._at(job, "answer")
+        training = self._training(row)
+        sealed, _ = self._look(row)
+        with self.index.snapshot() as session:
+            test = sealed_items(sealed, training.items)
+            retention = dict(retention_sets(session, row.model, training.items))
+            candidate = learned_version(session, self.config, self._version(row), shadow=True)
+            versions = Versions(candidate, in_use(session, self.config, row.model), self._base(row))
+        asked = Asked(training, self._manifest(training.digest), test, retention)
+        gatherer = Gatherer(lambda name, order: self._apart(row, name, order), asked, self.config.learn.threads)
+        save_evidence(self.folder(job), gather(gatherer, versions, self.folder(job), self._integrity(row)))
+
+    def judge(self, job: str) -> None:
+        """The gate's verdict, with every number; written down beside its look."""
+        row = self._at(job, "judge")
+        sealed, look = self._look(row)
+        evidence = load_evidence(self.folder(job))
+        judgement = judge(self._plan(row.model), evidence, look, seed=self.config.learn.seed)
+        save_judgement(self.folder(job), judgement)
+        with self.index.transaction() as session:
+            write_verdict(session, sealed_set=sealed.sealed_set, look=look, verdict=judgement.verdict)
+            if not session.get_one(LearnedVersionRow, row.candidate).verdict:
+                note_verdict(session, row.candidate, judgement)
+
+    def write(self, job: str) -> None:
+        """The report on the candidate, for a radiologist and a regulator."""
+        row = self._at(job, "write")
+        with self.index.snapshot() as session:
+            folder, plan = self.folder(job), self._plan(row.model)
+            told = told_of(session, self.config, row, folder, self._training(row), plan)
+        replaced(folder / REPORT, html(told).encode())
+
+    def offer(self, job: str) -> None:
+        """Beside the version in use from now on, without sending; not where the gate rejects it."""
+        row = self._at(job, "offer")
+        judgement = load_judgement(self.folder(job))
+        with self.index.transaction() as session:
+            if judgement.verdict is not Verdict.REJECT:
+                start_shadow(session, self.config, row.candidate)
+            end_learning(session, job, "done", f"{judgement.verdict}: {judgement.words}")
+        log.info("learn.done", job=job, candidate=row.candidate[:12], verdict=judgement.verdict)
+
+    def park(self, job: str, family: str, reason: str) -> None:
+        """No candidate came of it; a person may read why. Too few labels is an answer, and no fault."""
+        state = "done" if family == "TooFewLabels" else "parked"
+        with self.index.transaction() as session:
+            end_learning(session, job, state, reason)
+        log.warning("learn.ended", job=job, state=state, reason=reason)
+
+    def in_words(self, fault: Exception) -> str:
+        """What ended a learning that nobody foresaw, with what to do."""
+        kind = type(fault).__name__
+        return f"unforeseen {kind}; the log of this time has the details; `dicomnode learn now` tries again"
+
+    def folder(self, job: str) -> Path:
+        """Of all that a learning makes."""
+        return folder_of(self.config.node.state, job)
+
+    def _at(self, job: str, stage: str) -> LearningRow:
+        with self.index.transaction() as session:
+            row = require_learning(session, job)
+            row.stage, row.progress = stage, {}
+        return row
+
+    def _trained(self, row: LearningRow, arm: Arm) -> None:
+        learn = self.config.learn
+        order = train_order(
+            self._base(row), self._manifest(row.training_set), arm, seed=learn.seed, threads=learn.threads
+        )
+        self._apart(row, arm.name, order.model_copy(update={"processes": learn.processes}))
+
+    def _apart(self, row: LearningRow, name: str, order: AnyOrder) -> Path:
+        """The folder of a job that was run apart."""
+        folder = self.folder(row.job) / name
+        run_apart(folder, order, self._oversight(row, name))
+        return folder
+
+    def _oversight(self, row: LearningRow, part: str) -> Oversight:
+        return oversight(self.config, self.index, row.job, part)
+
+    def _fitted(self, job: str) -> dict[str, Any]:
+        return dict(read(self.folder(job) / CANDIDATE / DONE) or {})
+
+    def _look(self, row: LearningRow) -> tuple[SealedSetRow, int]:
+        """The sealed set that this candidate is judged by, and which look at it this is."""
+        plan = self._plan(row.model)
+        with self.index.transaction() as session:
+            sealed = sealed_for(session, row.model, row.candidate)
+            look = take_look(session, plan, sealed_set=sealed.sealed_set, candidate=row.candidate)
+        return sealed, look.look
+
+    def _integrity(self, row: LearningRow) -> dict[str, float | bool | str]:
+        """What was measured of the candidate's files, by the child that made them and by this process now."""
+        return dict(self._fitted(row.job).get("integrity") or {}) | {"files intact": True}
+
+    def _base(self, row: LearningRow) -> ModelVersion:
+        return approved(self.index, self.config.infer.folder / row.model)
+
+    def _version(self, row: LearningRow) -> LearnedVersionRow:
+        with self.index.snapshot() as session:
+            return session.get_one(LearnedVersionRow, row.candidate)
+
+    def _training(self, row: LearningRow) -> TrainingSet:
+        return load_set(self._manifest(row.training_set))
+
+    def _manifest(self, digest: str) -> Path:
+        return self.config.node.state / "training" / "sets" / f"{digest}.json"
+
+    def _model(self, model: str) -> LearnModel:
+        return self.config.learn.models.get(model, LearnModel())
+
+    def _plan(self, model: str) -> GatePlan:
+        return self._model(model).gate or self.config.learn.gate
