@@ -15,7 +15,8 @@ config=/etc/dicomnode/config.toml
 state=/var/lib/dicomnode
 backups=/var/backups/dicomnode
 units=(dicomnode.target dicomnode-receive@.service dicomnode-engine.service dicomnode-gpu@.service
-  dicomnode-gpu-stat.service dicomnode-train.service dicomnode-web.service)
+  dicomnode-gpu-stat.service dicomnode-train.service dicomnode-hl7.service
+  dicomnode-web.service)
 
 say() { printf '%s\n' "$*"; }
 die() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
@@ -111,19 +112,21 @@ COMMAND
 }
 
 enable_units() {
-  local wanted=(dicomnode.target) receivers gpus stat learn
-  read -r receivers gpus stat learn < <("$root/current/bin/python" - "$config" <<'PYTHON'
+  local wanted=(dicomnode.target) receivers gpus stat learn reports
+  read -r receivers gpus stat learn reports < <("$root/current/bin/python" - "$config" <<'PYTHON'
 import sys
 from pathlib import Path
 from dicomnode.config.load import load
 config = load(Path(sys.argv[1]))
-print(config.receive.processes, config.infer.processes, int(config.infer.stat_process), int(config.learn.enabled))
+learn = config.learn
+print(config.receive.processes, config.infer.processes, *map(int, (config.infer.stat_process, learn.enabled, learn.hl7.enabled)))
 PYTHON
   )
   for ((n = 1; n < receivers; n++)); do wanted+=("dicomnode-receive@$n.service"); done
   for ((n = 1; n < gpus; n++)); do wanted+=("dicomnode-gpu@$n.service"); done
   if [ "$stat" = 1 ]; then wanted+=(dicomnode-gpu-stat.service); fi
   if [ "$learn" = 1 ]; then wanted+=(dicomnode-train.service); fi
+  if [ "$reports" = 1 ]; then wanted+=(dicomnode-hl7.service); fi
   systemctl enable --quiet "${wanted[@]}" || say "enable by hand: systemctl enable ${wanted[*]}"
 }
 

@@ -14,7 +14,7 @@ PANEL = "Processes"
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (receive, engine, gpu, train, web, serve):
+    for command in (receive, engine, gpu, train, hl7, web, serve):
         app.command(rich_help_panel=PANEL)(command)
 
 
@@ -52,6 +52,14 @@ def train(ctx: typer.Context) -> None:
 
     opened = _started(ctx, "train")
     run_train(opened.config, opened.index, _stop())
+
+
+def hl7(ctx: typer.Context) -> None:
+    """Listen for reports: HL7 v2 ORU^R01 over MLLP, read for labels."""
+    from dicomnode.learn.reports.hl7.listen import run_hl7
+
+    opened = _started(ctx, "hl7")
+    run_hl7(opened.config, opened.index, _stop())
 
 
 def web(ctx: typer.Context) -> None:

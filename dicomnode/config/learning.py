@@ -1,5 +1,7 @@
 """The [learn] tables of config.toml: where labels come from, when to learn, what a candidate must prove."""
 
+import codecs
+import ipaddress
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
@@ -40,15 +42,34 @@ class Mapping(Table):
     """What it means where it is merely named; a value that stands beside it (Yes, No, absent) decides instead."""
 
 
+def _codec(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError as fault:
+        raise ValueError(f"{name!r} is no character set that is known here: utf-8, cp932, euc_jp, ...") from fault
+    return name
+
+
+def _network(text: str) -> str:
+    ipaddress.ip_network(text, strict=False)
+    return text
+
+
+Codec = Annotated[str, AfterValidator(_codec)]
+Network = Annotated[str, AfterValidator(_network)]
+
+
 class Hl7(Table):
     """The [learn.hl7] table: reports as HL7 v2 ORU^R01 over MLLP."""
 
     enabled: bool = False
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 2575
-    networks: tuple[str, ...] = ("127.0.0.0/8",)
+    networks: tuple[Network, ...] = ("127.0.0.0/8",)
     """Addresses that may send."""
     max_message_bytes: PositiveInt = 4_194_304
+    encoding: Codec = "utf-8"
+    """Of messages that do not say (MSH-18); Japanese after ISO-2022-JP is recognised."""
 
 
 class GatePlan(Table):

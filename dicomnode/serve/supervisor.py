@@ -37,7 +37,8 @@ def children(config: Config) -> list[Child]:
     gpus = [Child(f"gpu-{n}", ("gpu", "--number", str(n))) for n in range(config.infer.processes)]
     stat = [Child("gpu-stat", ("gpu", "--stat"))] if config.infer.stat_process else []
     train = [Child("train", ("train",))] if config.learn.enabled else []
-    return [*receivers, Child("engine", ("engine",)), *gpus, *stat, *train, Child("web", ("web",))]
+    reports = [Child("hl7", ("hl7",))] if config.learn.hl7.enabled else []
+    return [*receivers, Child("engine", ("engine",)), *gpus, *stat, *train, *reports, Child("web", ("web",))]
 
 
 def run_all(config: Config, path: Path, stop: threading.Event) -> None:

@@ -26,6 +26,7 @@ def test_there_is_one_unit_a_process() -> None:
         "dicomnode-engine.service",
         "dicomnode-gpu-stat.service",
         "dicomnode-gpu@.service",
+        "dicomnode-hl7.service",
         "dicomnode-receive@.service",
         "dicomnode-train.service",
         "dicomnode-web.service",

@@ -1,0 +1,47 @@
+"""A Basic Text SR is read as report text, under the headings that it has."""
+
+from pydicom import Dataset
+
+from dicomnode.learn.reports.facts import Status
+from dicomnode.learn.reports.labeler import labelers
+from dicomnode.learn.reports.labels import facts
+from dicomnode.learn.reports.text_sr import BASIC_TEXT, ENHANCED, report_text
+
+
+def item(kind: str, meaning: str, text: str = "", *inside: Dataset) -> Dataset:
+    made, name = Dataset(), Dataset()
+    name.CodeMeaning = meaning
+    made.ValueType, made.ConceptNameCodeSequence = kind, [name]
+    if text:
+        made.TextValue = text
+    if inside:
+        made.ContentSequence = list(inside)
+    return made
+
+
+def report(uid: str = BASIC_TEXT, *more: Dataset) -> Dataset:
+    made = Dataset()
+    made.SOPClassUID = uid
+    made.ContentSequence = [
+        item("CONTAINER", "History", "", item("TEXT", "History", "Pneumonia in May.")),
+        item("CONTAINER", "Findings", "", item("TEXT", "Finding", "Small pneumothorax.")),
+        *more,
+    ]
+    return made
+
+
+def test_its_findings_are_read_and_its_history_is_not() -> None:
+    read = facts(report_text(report()), labelers(("japanese", "english")))
+
+    said = {fact.finding: fact.status for fact in read.facts if fact.status is not Status.UNMENTIONED}
+    assert (read.labeler, said) == ("english 1", {"pneumothorax": Status.PRESENT})
+
+
+def test_a_report_with_measurements_or_without_text_is_none() -> None:
+    empty = Dataset()
+    empty.SOPClassUID = BASIC_TEXT
+
+    assert report_text(report(ENHANCED)) is not None
+    assert report_text(report(ENHANCED, item("NUM", "Diameter"))) is None
+    assert report_text(report("1.2.840.10008.5.1.4.1.1.88.33")) is None
+    assert report_text(empty) is None
