@@ -12,7 +12,8 @@ from dicomnode.errors import ConfigFault
 from dicomnode.index.element_text import MALFORMED
 from dicomnode.index.learning import LabelRow, PatientRow
 from dicomnode.index.schema import InstanceRow, StudyRow
-from dicomnode.learn.split.keys import NoPatientId, patient_key, require_split_key, same_id, split_of
+from dicomnode.learn.split.keys import NoPatientId, patient_key, require_split_key, same_id
+from dicomnode.learn.split.patients import InIndex, entered
 
 NOBODY = "-"
 """Stands where a study names no patient: its labels are never used."""
@@ -67,11 +68,7 @@ def opt_out(session: Session, state: Path, *, study_uid: str = "", patient_id: s
     if bool(study_uid) == bool(patient_id):
         raise ConfigFault("give either a Study Instance UID or --patient-id")
     key = _key_of(session, state, study_uid) if study_uid else _key_by_id(session, state, issuer, patient_id)
-    row = session.get(PatientRow, key)
-    if row is None:
-        split = split_of(require_split_key(session, state), key)
-        row = PatientRow(patient=key, split=split, assigned_s=time.time())
-        session.add(row)
+    row = entered(InIndex(session), require_split_key(session, state), key, time.time())
     row.opted_out_s = row.opted_out_s or time.time()
     session.flush()
     return key

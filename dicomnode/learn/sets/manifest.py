@@ -48,6 +48,8 @@ def load_set(path: Path) -> TrainingSet:
         found = TrainingSet("", told["model"], told["model_digest"], told["preprocessing"], items, folder)
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise ModelFault(f"training set {path.stem[:12]}… cannot be read: {fault}; make it again") from fault
+    if told.get("forgotten"):
+        raise ModelFault(f"a patient of training set {path.stem[:12]}… was forgotten: make it again")
     if digest_of(found) != path.stem:
         raise ModelFault(f"training set {path.stem[:12]}… is not what its name says: make it again")
     if missing := sum(1 for item in items if not (folder / item.file).is_file()):

@@ -71,15 +71,7 @@ def assign(patients: Patients, secret: bytes, issuer: str, patient_id: str, now_
     Raises:
         NoPatientId: there is no Patient ID.
     """
-    key = patient_key(secret, issuer, patient_id)
-    known = patients.get(key)
-    if known is not None:
-        return root(patients, known)
-    bare = patients.get(patient_key(secret, "", patient_id))
-    row = entered(patients, secret, key, now_s)
-    if bare is not None and bare.opted_out_s is not None:
-        row.opted_out_s = bare.opted_out_s
-    return row
+    return entered(patients, secret, patient_key(secret, issuer, patient_id), now_s)
 
 
 def entered(patients: Patients, secret: bytes, patient: str, now_s: float) -> PatientRow:
@@ -130,24 +122,6 @@ def mark_trained(session: Session, keys: Iterable[str]) -> None:
 def mark_looked_at(session: Session, keys: Iterable[str]) -> None:
     """Note that these patients were seen outside the gate: never in a set that is sealed later."""
     _mark(session, keys, "looked_at")
-
-
-def opt_out(session: Session, secret: bytes, issuer: str, patient_id: str, now_s: float) -> PatientRow:
-    """Exclude a patient for ever; without an issuer, the ID under every issuer.
-
-    Raises:
-        NoPatientId: there is no Patient ID.
-    """
-    patients = InIndex(session)
-    row = assign(patients, secret, issuer, patient_id, now_s)
-    bare = assign(patients, secret, "", patient_id, now_s)
-    wanted = members(patients, row) | members(patients, bare)
-    if row is bare:
-        for other in patients.of_id(same_id(patient_key(secret, "", patient_id))):
-            wanted |= members(patients, other)
-    for one in wanted.values():
-        one.opted_out_s = one.opted_out_s or now_s
-    return row
 
 
 def _mark(session: Session, keys: Iterable[str], column: str) -> None:

