@@ -46,10 +46,10 @@ def weights(strata: Ints, draws: int, rng: np.random.Generator) -> Iterator[Floa
     groups = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
     chunk = max(1, CHUNK // len(strata))
     for start in range(0, draws, chunk):
-        taken = np.zeros((min(chunk, draws - start), len(strata)))
-        for group in groups:
-            taken[:, group] = rng.multinomial(len(group), np.full(len(group), 1 / len(group)), size=len(taken))
-        yield taken
+        rows = min(chunk, draws - start)
+        picked = [group[rng.integers(len(group), size=(rows, len(group)))] for group in groups]
+        places = np.concatenate(picked, axis=1) + np.arange(rows)[:, None] * len(strata)
+        yield np.bincount(places.ravel(), minlength=rows * len(strata)).reshape(rows, -1).astype(np.float64)
 
 
 def bca(statistic: Statistic, strata: Ints, *, alpha: float = 0.025, draws: int = 0, seed: int = 0) -> Interval:

@@ -1,16 +1,13 @@
 """The alpha ledger: every look at a sealed test set is written down before its answers exist, and costs.
 
 Look k spends alpha / (k (k + 1)); all looks together spend less than alpha, however many there are. After the last
-look a set is retired to retention.
+look a set is retired to retention (`split.seal`).
 """
 
-import hashlib
-import json
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dicomnode.config.learning import GatePlan
@@ -20,7 +17,7 @@ from dicomnode.learn.values import Verdict
 
 
 class NotSealed(Permanent):
-    """A sealed test set cannot be used, or not be made, as asked."""
+    """A sealed test set cannot be looked at as asked."""
 
 
 @dataclass(frozen=True)
@@ -36,36 +33,6 @@ class Look:
 def alpha_of(look: int, alpha: float) -> float:
     """What the k-th look may spend of alpha."""
     return alpha / (look * (look + 1))
-
-
-def seal(session: Session, model: str, patients: Iterable[str], *, now_s: float | None = None) -> str:
-    """Fix a sealed test set; the same patients again are the same set.
-
-    Args:
-        session: open transaction.
-        model: model that is judged with it.
-        patients: their keys.
-        now_s: time; by default now.
-
-    Returns:
-        its id: a digest of model and patients.
-
-    Raises:
-        NotSealed: no patient, or one of an earlier sealed set of this model, whose looks would be forgotten.
-    """
-    mine = sorted(set(patients))
-    sealed_set = hashlib.sha256(json.dumps([model, mine], separators=(",", ":")).encode()).hexdigest()
-    if not mine:
-        raise NotSealed(f"no patient to seal a test set of {model} with")
-    if session.get(SealedSetRow, sealed_set) is not None:
-        return sealed_set
-    earlier = session.scalars(select(SealedSetRow).where(SealedSetRow.model == model))
-    used = set().union(*(row.patients for row in earlier)) & set(mine)
-    if used:
-        raise NotSealed(f"{len(used)} patients stand in an earlier sealed test set of {model}: seal others")
-    session.add(SealedSetRow(sealed_set=sealed_set, model=model, patients=mine, sealed_s=now_s or time.time()))
-    session.flush()
-    return sealed_set
 
 
 def take_look(session: Session, plan: GatePlan, *, sealed_set: str, candidate: str) -> Look:
@@ -120,13 +87,6 @@ def sealed_for(session: Session, model: str, candidate: str) -> SealedSetRow:
     return found
 
 
-def looks_left(session: Session, plan: GatePlan, sealed_set: str) -> int:
-    """How many candidates may still be judged with a set."""
-    row = session.get(SealedSetRow, sealed_set)
-    taken = session.scalar(select(func.count()).where(LookRow.sealed_set == sealed_set)) or 0
-    return 0 if row is None or row.retired_s is not None else max(plan.max_looks - taken, 0)
-
-
 def write_verdict(session: Session, *, sealed_set: str, look: int, verdict: Verdict) -> None:
     """Put the verdict beside its look.
 
@@ -137,19 +97,3 @@ def write_verdict(session: Session, *, sealed_set: str, look: int, verdict: Verd
     if row is None or row.verdict not in ("", verdict.value):
         raise NotSealed(f"look {look} at {sealed_set[:16]} was not taken or has another verdict")
     row.verdict = verdict.value
-
-
-def retire(session: Session, sealed_set: str) -> None:
-    """End a set's time as a test: it becomes a retention set, and no candidate is judged by it again."""
-    row = session.get(SealedSetRow, sealed_set, with_for_update=True)
-    if row is not None and row.retired_s is None:
-        row.retired_s = time.time()
-
-
-def mark_looks_of(session: Session, patient: str, why: str) -> int:
-    """Mark every look at a set that holds a patient ("merged with one that was trained on"); gives how many."""
-    sets = [row.sealed_set for row in session.scalars(select(SealedSetRow)) if patient in row.patients]
-    rows = session.scalars(select(LookRow).where(LookRow.sealed_set.in_(sets))).all()
-    for row in rows:
-        row.marked = "; ".join(filter(None, (row.marked, why)))
-    return len(rows)

@@ -39,7 +39,7 @@ def labels(count: int, share: float = 0.3) -> np.ndarray:
 
 
 def evidence(
-    count: int = 1000, *, areas: tuple[float, float, float] = (0.93, 0.9, 0.9), correlation: float = 0.9,
+    count: int = 600, *, areas: tuple[float, float, float] = (0.93, 0.9, 0.9), correlation: float = 0.9,
     seed: int = 0, share: float = 0.3, same: bool = True, items: int = 1,
 ) -> Evidence:  # fmt: skip
     """Candidate, model in use, baseline with these areas; the model in use is the baseline unless said."""
