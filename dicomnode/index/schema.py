@@ -33,7 +33,7 @@ class StudyRow(Base):
     """When an instance that is not our own result last arrived (new or changed)."""
     decided_digest: Mapped[str] = mapped_column(String(64), default="")
     """Digest of the contents that `complete` last decided on; another digest means something new to decide."""
-    decided_s: Mapped[float | None] = mapped_column(Float)
+    decided_s: Mapped[float | None] = mapped_column(Float, index=True)
     settled_received_s: Mapped[float | None] = mapped_column(Float)
     """`last_received_s` at the first of two equal counts at the PACS."""
     settled_s: Mapped[float | None] = mapped_column(Float)

@@ -25,8 +25,9 @@ from dicomnode.index.learning import LearnedVersionRow
 from dicomnode.index.runs import runs_ended_before
 from dicomnode.index.schema import CommitmentDutyRow, DeliveryRow, TickRow
 from dicomnode.journey import CHORES, chore_job, send_queue
+from dicomnode.learn.harvest.drawings import harvest_drawing
 from dicomnode.learn.queue import learn_job
-from dicomnode.learn.schedule import Schedule
+from dicomnode.learn.schedule import Schedule, learn_job
 from dicomnode.learn.versions.watch import watch_versions
 from dicomnode.peers.echo import echo
 from dicomnode.peers.remote import remote
@@ -53,6 +54,7 @@ class Duties:
             "retention": self._retention,
             "withdraw": lambda run_key: withdraw(index, config, run_key),
             "prior": lambda study_key: fetch_prior(index, config, int(study_key)),
+            "drawing": lambda moment: harvest_drawing(index, config, moment),
             "reports": self._reports,
             "versions": lambda _: watch_versions(index, config, time.time()),
             **{f"commitment:{name}": partial(self._commitment, name) for name in config.peers},

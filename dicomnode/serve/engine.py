@@ -41,6 +41,8 @@ from dicomnode.journey import (
     send_queue,
     stat_queue,
 )
+from dicomnode.learn.harvest.drawings import drawings_to_read
+from dicomnode.learn.harvest.objects import Waiting
 from dicomnode.learn.harvest.tick import harvest
 from dicomnode.learn.queue import LEARN
 from dicomnode.peers.query import series_counts
@@ -123,7 +125,8 @@ class Engine:
         """An engine; `told` is called when something is worth a look before the next tick."""
         self._config, self._index = config, index
         self._watch = Watch(index, config.complete, count=self._counts, needed=self._needed, told=told)
-        self._started: dict[str, set[str]] = {"runs": set(), "deliveries": set(), "priors": set(), "withdrawals": set()}
+        kinds = ("runs", "deliveries", "priors", "withdrawals", "drawings")
+        self._started: dict[str, set[str]] = {kind: set() for kind in kinds}
         """Ids enqueued by this process; a second enqueue would change nothing, this only saves it."""
         self._still_missing: dict[int, float] = {}
         self._at_once: dict[str, int] = {}
@@ -181,11 +184,16 @@ class Engine:
     def _take_back(self, now_s: float) -> None:
         """What readers say of our findings is noted; what the PACS rejects goes, and with it what was made of it."""
         harvest(self._index, self._config, self._changed_since_s)
+        self._enqueue("drawings", [chore_job("drawing", one.moment) for one in self._drawings()])
         read_key_objects(self._index, self._config.node.state, self._changed_since_s)
         with self._index.snapshot() as session:
             jobs = [chore_job("withdraw", run_key) for run_key in runs_to_withdraw(session, self._changed_since_s)]
         self._enqueue("withdrawals", jobs)
         self._changed_since_s = now_s - LOOK_BACK_S
+
+    def _drawings(self) -> Sequence[Waiting]:
+        with self._index.snapshot() as session:
+            return drawings_to_read(session, self._config, self._changed_since_s)
 
     def _enqueue(self, kind: str, jobs: Sequence[durable.Job], tried: Set[str] = frozenset()) -> None:
         """Enqueue what this process has not; of `tried` ones a later attempt may wait, and the first be long purged."""

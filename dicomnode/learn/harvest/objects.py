@@ -9,14 +9,15 @@ from pathlib import Path
 
 from pydicom import Dataset
 from pydicom.valuerep import DA, TM
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from dicomnode.encode.door.items import references
 from dicomnode.index.element_text import MALFORMED
-from dicomnode.index.learning import HarvestedRow
+from dicomnode.index.learning import HarvestedRow, LabelRow
 from dicomnode.index.schema import InstanceRow, ResultRow, StudyRow
 from dicomnode.learn.harvest.labels import NewLabel, add_labels, replace_objects
+from dicomnode.learn.values import LabelState
 
 DIGEST = 32
 """Hex digits of an object's content that tell its versions apart."""
@@ -45,6 +46,11 @@ class Waiting:
         """Of its row among the objects looked at."""
         return f"{self.sop_instance_uid}:{self.content_digest[:DIGEST]}"
 
+    @property
+    def moment(self) -> str:
+        """Of the chore that looks at it: another one for another content, and for another look."""
+        return f"{self.sop_instance_uid}:{self.content_digest[:8]}:{int(self.looked_at_s)}"
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -60,9 +66,9 @@ class Taken:
 
 
 def waiting_objects(
-    session: Session, state: Path, sop_classes: Collection[str], sources: Collection[str], since_s: float
+    session: Session, state: Path, sop_classes: Collection[str], sources: Collection[str], which: ColumnElement[bool]
 ) -> list[Waiting]:
-    """Objects of some classes that came from these AE titles, in studies that changed since, and are not ours."""
+    """Objects of some classes that came from these AE titles, that nobody has looked at, and that are not ours."""
     key = InstanceRow.sop_instance_uid + ":" + func.substr(InstanceRow.content_digest, 1, DIGEST)
     query = (
         select(InstanceRow, StudyRow, HarvestedRow.at_s)
@@ -70,7 +76,7 @@ def waiting_objects(
         .outerjoin(HarvestedRow, HarvestedRow.object_uid == key)
         .outerjoin(ResultRow, ResultRow.sop_instance_uid == InstanceRow.sop_instance_uid)
         .where(
-            _changed(since_s),
+            which,
             StudyRow.state.not_in(("receiving", "held")),
             InstanceRow.current,
             InstanceRow.sop_class_uid.in_(sop_classes),
@@ -81,6 +87,11 @@ def waiting_objects(
         .order_by(InstanceRow.received_s)
     )
     return [_waiting(state, *found) for found in session.execute(query)]
+
+
+def changed_since(since_s: float) -> ColumnElement[bool]:
+    """Objects in studies that changed, or were decided on, since then."""
+    return or_(StudyRow.last_received_s >= since_s, StudyRow.decided_s >= since_s)
 
 
 def strangers(session: Session, sop_classes: Collection[str], sources: Collection[str]) -> dict[str, int]:
@@ -102,8 +113,11 @@ def strangers(session: Session, sop_classes: Collection[str], sources: Collectio
 def keep(session: Session, waiting: Waiting, taken: Taken) -> int:
     """Note that an object was looked at, and enter its labels; how many were new.
 
-    What it replaces loses its labels, and gives none if it comes later.
+    What it replaces loses its labels, and gives none if it comes later. What was refused for want of images is decided
+    anew.
     """
+    if waiting.looked_at_s:
+        session.execute(delete(LabelRow).where(*_refused(waiting)).execution_options(synchronize_session=False))
     replace_objects(session, taken.replaces)
     for uid in taken.replaces:
         session.merge(HarvestedRow(object_uid=f"{uid}{REPLACED}", at_s=time.time()))
@@ -113,6 +127,14 @@ def keep(session: Session, waiting: Waiting, taken: Taken) -> int:
         HarvestedRow(object_uid=waiting.key, at_s=time.time(), labels=len(added.keys), reason=reason, again=taken.again)
     )
     return len(added.keys)
+
+
+def _refused(waiting: Waiting) -> tuple[ColumnElement[bool], ...]:
+    return (
+        LabelRow.object_uid == waiting.sop_instance_uid,
+        LabelRow.object_digest == waiting.content_digest,
+        LabelRow.state == LabelState.REFUSED,
+    )
 
 
 def is_replaced(session: Session, waiting: Waiting) -> bool:
@@ -164,10 +186,6 @@ def of_object(label: NewLabel, waiting: Waiting) -> NewLabel:
     """The same label, said of the object's study, with the object that it comes from."""
     uid, digest = waiting.sop_instance_uid, waiting.content_digest
     return replace(label, study_uid=waiting.study_uid, object_uid=uid, object_digest=digest)
-
-
-def _changed(since_s: float) -> ColumnElement[bool]:
-    return or_(StudyRow.last_received_s >= since_s, StudyRow.decided_s >= since_s)
 
 
 def _waiting(state: Path, instance: InstanceRow, study: StudyRow, looked_at_s: float | None) -> Waiting:

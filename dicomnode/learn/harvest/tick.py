@@ -20,7 +20,7 @@ from dicomnode.learn.harvest.corrections import read_reader_reports
 from dicomnode.learn.harvest.documents import DOCUMENTS, Site, labels_of
 from dicomnode.learn.harvest.labels import arrived, attach, follow_retractions
 from dicomnode.learn.harvest.meanings import Meanings, meanings_of
-from dicomnode.learn.harvest.objects import Taken, Waiting, is_replaced, keep, waiting_objects
+from dicomnode.learn.harvest.objects import Taken, Waiting, changed_since, is_replaced, keep, waiting_objects
 from dicomnode.learn.harvest.patients import key_patients
 from dicomnode.volume.read import quiet
 
@@ -49,7 +49,8 @@ def harvest(index: Index, config: Config, since_s: float = 0.0) -> int:
 def harvest_documents(index: Index, config: Config, since_s: float = 0.0) -> int:
     """Look at reports and Key Objects that nobody has looked at."""
     with index.snapshot() as session:
-        found = waiting_objects(session, config.node.state, DOCUMENTS, config.learn.sources, since_s)
+        which = changed_since(since_s)
+        found = waiting_objects(session, config.node.state, DOCUMENTS, config.learn.sources, which)
     meanings = cache(lambda: _told(meanings_of(config)))
     return sum(_taken(index, config.node.state, meanings, waiting) for waiting in found)
 

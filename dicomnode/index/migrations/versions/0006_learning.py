@@ -284,4 +284,5 @@ def upgrade() -> None:
     )
     op.create_index("ix_training_items_patient", "training_items", ["patient"])
 
+    op.create_index("ix_studies_decided_s", "studies", ["decided_s"])
     op.add_column("runs", sa.Column("shadow", sa.Boolean(), nullable=False, server_default=sa.false()))
