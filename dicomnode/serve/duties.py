@@ -27,7 +27,7 @@ from dicomnode.index.schema import CommitmentDutyRow, DeliveryRow, TickRow
 from dicomnode.journey import CHORES, chore_job, send_queue
 from dicomnode.learn.harvest.drawings import harvest_drawing
 from dicomnode.learn.queue import learn_job
-from dicomnode.learn.schedule import Schedule, learn_job
+from dicomnode.learn.schedule import Schedule
 from dicomnode.learn.versions.watch import watch_versions
 from dicomnode.peers.echo import echo
 from dicomnode.peers.remote import remote
