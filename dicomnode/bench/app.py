@@ -1,12 +1,14 @@
 """`dicomnode bench …`: measurements that a person can repeat."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from dicomnode.bench.tables import encoding_table, figures_table, print_surroundings, turnaround_table, verdicts_table
+from dicomnode.learn.values import RecipeName
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: how fast studies come in, how soon results go out.")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -78,6 +80,38 @@ def gate(
     else:
         gate_report.show(console, found)
     raise typer.Exit(0 if all(found.targets.values()) else 1)
+
+
+@app.command()
+def learn(  # noqa: PLR0913 -- options of a command
+    data: Annotated[tuple[Path, Path], typer.Option(help="Two hospitals: each has index.csv (path, label, group).")],
+    out: Annotated[Path, typer.Option(help="Folder of results; a bench that was stopped goes on there.")],
+    sizes: Annotated[str, typer.Option(help="Labelled images at the second hospital.")] = "50,100,200,400",
+    seeds: Annotated[int, typer.Option(min=1, help="Draws of labelled images.")] = 5,
+    recipes: Annotated[str, typer.Option(help="Recipes, with commas; empty: all.")] = "",
+    plain: Annotated[str, typer.Option(help="Sizes at which the published recipe is tried; slow.")] = "",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    table: Annotated[bool, typer.Option("--table", help="Print what is there, and run nothing.")] = False,
+) -> None:
+    """Each recipe at a second hospital, against the base and local data alone; exit code 1 where a target is missed."""
+    from dicomnode.bench import learning as bench
+    from dicomnode.bench import learning_told as told
+
+    console, progress = Console(), Console(stderr=True)
+    names = [RecipeName(name) for name in recipes.split(",") if name] or bench.RECIPES
+    wanted = bench.Wanted(out, *data, _numbers(sizes), seeds, names, _numbers(plain), threads)
+    if not table:
+        bench.measure(wanted, lambda what: progress.print(f"[dim]{what}[/dim]"))
+    found = told.Told(out)
+    for size in found.sizes:
+        console.print(told.figures_table(found, size))
+    judged = told.targets(found)
+    console.print(told.targets_table(judged))
+    raise typer.Exit(0 if all(one.reached for one in judged) else 1)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",") if number]
 
 
 def _receive(repeats: int, instances: int, as_json: bool) -> bool:

@@ -7,7 +7,7 @@ good as the best (within one standard error of the difference, or 0.005) the sma
 
 import math
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -45,11 +45,16 @@ def chosen(job: Job, fits: Fits) -> Chosen:
     Raises:
         TooFew: the labels allow no recipe.
     """
+    if job.order.recipe is RecipeName.AUTO:
+        return chosen_among(job, fits, ladder(job))
     search = _Search(job, fits)
-    if job.order.recipe is not RecipeName.AUTO:
-        rate = search.rate(job.order.recipe)
-        return Chosen(job.order.recipe, rate, search.trials)
-    merits = {name: search.merits(name) for name in ladder(job)}
+    return Chosen(job.order.recipe, search.rate(job.order.recipe), search.trials)
+
+
+def chosen_among(job: Job, fits: Fits, names: Sequence[RecipeName]) -> Chosen:
+    """Of these recipes the one that inner cross-validation takes."""
+    search = _Search(job, fits)
+    merits = {name: search.merits(name) for name in names}
     best = smallest_of_the_best(merits)
     cv = {name.value: search.told(name, found) for name, found in merits.items()}
     return Chosen(best, search.rate(best), search.trials, cv)

@@ -7,6 +7,7 @@ import contextlib
 import importlib.metadata
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from dicomnode.learn.train.plain import fit_plain
 from dicomnode.learn.train.pool import ItemPool, files
 from dicomnode.learn.train.ranks import joined
 from dicomnode.learn.train.recalibrate import Calibrated, calibrated
+from dicomnode.learn.train.recipes import PATIENCE
 from dicomnode.learn.train.seeds import repeatable
 from dicomnode.learn.train.verify import reload_difference
 from dicomnode.learn.values import RecipeName, Split
@@ -39,7 +41,7 @@ ADAPTER, WEIGHTS = "adapter.safetensors", "model.pt"
 LIBRARIES = ("torch", "monai", "pytorch-ignite", "peft", "optuna", "scikit-learn", "numpy")
 
 
-def train(order: TrainOrder, folder: Path, say: Say) -> dict[str, object]:
+def train(order: TrainOrder, folder: Path, say: Say, *, patience: int = PATIENCE) -> dict[str, object]:
     """Train what an order wants; the job's folder holds the candidate's file when this returns.
 
     A job that was killed goes on from its last whole epoch when it is called again with the same folder.
@@ -52,7 +54,7 @@ def train(order: TrainOrder, folder: Path, say: Say) -> dict[str, object]:
     """
     began_s = time.monotonic()
     with joined(device_of(order.device, allow_cpu=True)[0]) as ranks, repeatable(order.seed) as ran:
-        job = open_job(order, folder, say if ranks.is_first else _silent, ranks)
+        job = replace(open_job(order, folder, say if ranks.is_first else _silent, ranks), patience=patience)
         told = _trained(job)
     return told | {"deterministic": ran.deterministic, "seconds": time.monotonic() - began_s}
 

@@ -24,7 +24,7 @@ from dicomnode.learn.train.parts import (
 )  # fmt: skip
 from dicomnode.learn.train.pool import ItemPool, Pool, files
 from dicomnode.learn.train.ranks import Ranks
-from dicomnode.learn.train.recipes import STATISTICS_FROM_BATCH, Recipe
+from dicomnode.learn.train.recipes import PATIENCE, STATISTICS_FROM_BATCH, Recipe
 from dicomnode.learn.train.task import Task, task_of
 from dicomnode.learn.values import Item, TrainingSet
 
@@ -54,6 +54,7 @@ class Wanted:
     stamp: str = ""
     replay: TrainingSet | None = None
     ranks: Ranks = ALONE
+    patience: int = PATIENCE
     ramp: tuple[float, float] | None = None
     """Of a range test: from and to which rate."""
 
@@ -91,6 +92,7 @@ def course_of(wanted: Wanted, batch: int) -> Course:
         wanted.folder,
         wanted.stamp,
         ranks=wanted.ranks,
+        patience=wanted.patience,
         ramp=wanted.ramp,
     )
 

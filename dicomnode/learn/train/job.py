@@ -17,7 +17,7 @@ from dicomnode.learn.sets.manifest import load_set
 from dicomnode.learn.train.fitting import Wanted
 from dicomnode.learn.train.loop import Say
 from dicomnode.learn.train.ranks import Ranks
-from dicomnode.learn.train.recipes import RECIPES
+from dicomnode.learn.train.recipes import PATIENCE, RECIPES
 from dicomnode.learn.values import Item, RecipeName, Split, TrainingSet
 
 
@@ -35,6 +35,7 @@ class Job:
     """Of the training split, the share that the order wants."""
     replay: TrainingSet | None
     ranks: Ranks
+    patience: int = PATIENCE
 
     @property
     def stop(self) -> tuple[Item, ...]:
@@ -70,6 +71,7 @@ class Job:
             f"{self.stamp} {recipe} {rate}",
             self.replay,
             self.ranks,
+            self.patience,
         )
 
 

@@ -51,6 +51,8 @@ class Course:
     flat: bool = False
     """The learning rate stays as it is, and no early stop: the published recipe."""
     ranks: Ranks = ALONE
+    patience: int = PATIENCE
+    """Epochs without a better one, after which it stops."""
     ramp: tuple[float, float] | None = None
     """Of a range test: the rate grows from one to the other, step by step."""
 
@@ -248,7 +250,7 @@ class _Training:
     def _is_over(self) -> bool:
         if self.course.flat or self.shown.stop is None:
             return False
-        return self.told.epochs >= LEAST_EPOCHS and self.told.epochs - self.told.best_epoch >= PATIENCE
+        return self.told.epochs >= LEAST_EPOCHS and self.told.epochs - self.told.best_epoch >= self.course.patience
 
     def _keep(self) -> None:
         if self._file is None or not self.course.ranks.is_first:

@@ -26,7 +26,7 @@ class Plain(nn.Module):
 
     def __init__(self, channels: int, outputs: int) -> None:
         super().__init__()
-        self.network = resnet50(spatial_dims=2, n_input_channels=channels, num_classes=outputs)
+        self.network = resnet50(spatial_dims=2, n_input_channels=channels, conv1_t_stride=2, num_classes=outputs)
 
     def forward(self, images: Tensor) -> Tensor:
         """(batch, output) of (batch, channel, row, column)."""
