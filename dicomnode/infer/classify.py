@@ -55,13 +55,18 @@ def saliency_map(
     if layer is None:
         return None, ()
     finding = _likeliest(bundle, logits_of_output(bundle, image, output))
-    network = _hookable(bundle.network)
-    device = next(network.parameters()).device
-    cam = GradCAM(nn_module=network, target_layers=layer, postprocessing=_from_0_to_1)
-    found = cam(x=image.as_tensor()[None].float().to(device).requires_grad_(), class_idx=finding.index)
-    back = to_source(bundle, image, torch.as_tensor(found)[0].detach())
+    back = to_source(bundle, image, attention(bundle.network, layer, image.as_tensor(), finding.index))
     notes = (f"saliency map of {finding.concept.meaning}",) if len(bundle.dicom.findings) > 1 else ()
     return np.clip(on_slices(bundle, volume, back[0]), 0, 1).astype(np.float32), notes
+
+
+def attention(network: nn.Module, layer: str, image: Tensor, column: int) -> Tensor:
+    """Grad-CAM of one output on the network's own grid: (1, ...) from 0 to 1, of an image (channel, ...)."""
+    copied = _hookable(network)
+    device = next(copied.parameters()).device
+    cam = GradCAM(nn_module=copied, target_layers=layer, postprocessing=_from_0_to_1)
+    found = cam(x=image[None].float().to(device).requires_grad_(), class_idx=column)
+    return torch.as_tensor(found)[0].detach()
 
 
 def _hookable(network: nn.Module) -> nn.Module:

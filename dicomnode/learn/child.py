@@ -32,6 +32,7 @@ WORK = {
     "prepare": ("dicomnode.learn.sets.prepare", "prepare"),
     "train": ("dicomnode.learn.train.fit", "train"),
     "answer": ("dicomnode.learn.evaluate.answer", "answer"),
+    "gallery": ("dicomnode.learn.paper.gallery", "gallery"),
 }
 """Module and function of each kind of order; imported late, since they take torch along."""
 

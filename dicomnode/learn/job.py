@@ -9,13 +9,13 @@ import os
 from pathlib import Path
 
 from dicomnode.errors import ModelFault
-from dicomnode.learn.orders import AnswerOrder, Order, PrepareOrder, TrainOrder
+from dicomnode.learn.orders import AnswerOrder, GalleryOrder, Order, PrepareOrder, TrainOrder
 
 ORDER, PROGRESS, DONE, FAULT = "order.json", "progress.json", "done.json", "fault.json"
 HOW_ALONE = {"device", "threads", "processes", "memory_share"}
 """Of an order, what may change between two attempts: how it is worked on, not what comes of it."""
 
-AnyOrder = PrepareOrder | TrainOrder | AnswerOrder
+AnyOrder = PrepareOrder | TrainOrder | AnswerOrder | GalleryOrder
 
 
 def place_order(folder: Path, order: AnyOrder) -> None:

@@ -74,7 +74,28 @@ class AnswerOrder(_Order):
     """Item ids."""
 
 
+class Shown(BaseModel):
+    """One case that a person is shown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    item: str
+    role: Literal["correct", "wrong", "uncertain"]
+    output: int
+    """Of a classification: the finding that it is shown for."""
+    words: str
+    """What label and candidate say."""
+
+
+class GalleryOrder(_Order):
+    """Draw what a version sees in some validation cases."""
+
+    kind: Literal["gallery"] = "gallery"
+    training_set: Path
+    shown: tuple[Shown, ...]
+
+
 class Order(BaseModel):
     """Any order, as it is read from its file."""
 
-    order: Annotated[PrepareOrder | TrainOrder | AnswerOrder, Field(discriminator="kind")]
+    order: Annotated[PrepareOrder | TrainOrder | AnswerOrder | GalleryOrder, Field(discriminator="kind")]

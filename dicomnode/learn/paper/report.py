@@ -21,13 +21,13 @@ HERE = "dicomnode.learn.paper"
 
 def html(told: Told) -> str:
     """The report. Equal things told give the same bytes."""
-    said = wording.VERDICTS[told.judgement.verdict]
+    verdict = wording.VERDICTS[told.judgement.verdict]
     names = {"name": told.card.name, "version": told.version or "VERSION", "shadow": told.shadow}
     return _template().render(
         told=told,
         style=Markup(_read("report.css")),  # noqa: S704 - ours
-        said=said,
-        todo=[line.format(**names) for line in said.todo],
+        said=verdict,
+        todo=[line.format(**names) for line in verdict.todo],
         made=plain.day(told.made_s or time.time(), with_time=True),
         facts=[(name, value) for name, value in told.facts.items() if value],
         parts=[_part(told, output) for output in range(_outputs(told))],
@@ -36,7 +36,7 @@ def html(told: Told) -> str:
         learning=_learning(told),
         rules=list(change.rules(told)),
         tried=_tried(told),
-        gallery=[(*wording.ROLES[role], _pictures(told, role)) for role in wording.ROLES],
+        gallery=[(*said, _pictures(told, role)) for role, said in wording.ROLES[told.evidence.kind].items()],
         data=_data(told),
         change=change,
         plain=plain,

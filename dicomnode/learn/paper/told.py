@@ -1,14 +1,18 @@
 """What a report on a candidate tells: all of it is handed over, nothing is looked up while it is written."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dicomnode.bundles.dicom_toml import DicomToml, Domain, Finding
 from dicomnode.config.learning import GatePlan
 from dicomnode.index.learning import DecisionRow, LearnedVersionRow, LookRow
 from dicomnode.learn.values import Evidence, Judgement, Split, TrainingSet
+
+GALLERY = "gallery.json"
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,17 @@ class Told:
     node: str = ""
     shadow: str = "200 studies or 14 days"
     made_s: float = 0.0
+
+
+def read_gallery(folder: Path) -> tuple[Picture, ...]:
+    """The pictures that a gallery job drew into its folder; none where it did not."""
+    if not (folder / GALLERY).is_file():
+        return ()
+    rows = json.loads((folder / GALLERY).read_text(encoding="utf-8"))
+    return tuple(
+        Picture(row["role"], row["words"], (folder / row["image"]).read_bytes(), (folder / row["overlay"]).read_bytes())
+        for row in rows
+    )
 
 
 def card_of(dicom: DicomToml, domain: Domain | None = None) -> Card:

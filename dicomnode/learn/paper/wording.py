@@ -97,10 +97,23 @@ SPLITS = {
 }
 
 ROLES = {
-    "correct": ("Correct", "The candidate agrees with the label, and is sure."),
-    "wrong": ("Wrong", "The candidate contradicts the label. Is the candidate wrong, or the label?"),
-    "uncertain": ("Uncertain", "The candidate is close to its threshold."),
+    "classification": {
+        "correct": ("Correct", "The candidate agrees with the label, and is sure."),
+        "wrong": ("Wrong", "The candidate contradicts the label. Is the candidate wrong, or the label?"),
+        "uncertain": ("Uncertain", "The candidate is close to its threshold."),
+    },
+    "segmentation": {
+        "correct": ("Best", "The highest Dice."),
+        "wrong": ("Worst", "The lowest Dice. Is the candidate wrong, or the label?"),
+        "uncertain": ("Typical", "Dice in the middle of all cases."),
+    },
+    "detection": {
+        "correct": ("Correct", "Every lesion is found, and nothing else is marked."),
+        "wrong": ("Wrong", "Lesions are missed, or marks are false. Is the candidate wrong, or the label?"),
+        "uncertain": ("Uncertain", "A mark is close to its threshold."),
+    },
 }
+"""Of each kind of model, the three roles of a case."""
 
 UNCHANGED = (
     "intended use",

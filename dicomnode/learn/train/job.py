@@ -12,7 +12,7 @@ from dicomnode.bundles.digest import digest
 from dicomnode.errors import ModelFault
 from dicomnode.infer.bundle import Bundle, load_bundle
 from dicomnode.infer.forward import device_of
-from dicomnode.learn.orders import AnswerOrder, TrainOrder
+from dicomnode.learn.orders import AnswerOrder, GalleryOrder, TrainOrder
 from dicomnode.learn.sets.manifest import load_set
 from dicomnode.learn.train.fitting import Wanted
 from dicomnode.learn.train.loop import Say
@@ -89,7 +89,7 @@ def open_job(order: TrainOrder, folder: Path, say: Say, ranks: Ranks) -> Job:
     return Job(order, folder, say, bundle, training, ranks.device(device), train, replay, ranks)
 
 
-def opened(order: TrainOrder | AnswerOrder) -> tuple[Bundle, torch.device]:
+def opened(order: TrainOrder | AnswerOrder | GalleryOrder) -> tuple[Bundle, torch.device]:
     """The bundle of an order, if it is what the order says, and the device to use.
 
     Raises:
