@@ -203,7 +203,8 @@ class Evidence:
     """`bundles.dicom_toml.Kind`."""
     recipe: str
     integrity: dict[str, float | bool | str]
-    """What was measured of the candidate's files and of its base, for G0: name to figure or pass."""
+    """What was measured of the candidate's files and of its base, for G0: name to figure or pass. `REQUIRED` in
+    `evaluate.rules.g0_integrity` says which names must be there, `LIMITS` what is allowed."""
     candidate: Answers
     in_use: Answers
     baseline: Answers

@@ -192,7 +192,7 @@ class _Froc:
     def __init__(self, one: Answers, other: Answers | None) -> None:
         self.patients = sorted(set(one.patients))
         self.numbers = patient_numbers(one.patients)
-        self.found = [froc.detections(a.hits, one.lesions) for a in (one, other) if a is not None]
+        self.found = [froc.leading(froc.detections(a.hits, one.lesions)) for a in (one, other) if a is not None]
         with_lesion = np.bincount(self.numbers, weights=np.asarray(one.lesions, float)) > 0
         self.strata = with_lesion.astype(np.int64)
 

@@ -7,7 +7,7 @@ import pytest
 
 from dicomnode.learn.evaluate.compare import Figure, compare, estimate
 from dicomnode.learn.evaluate.dice import comparable, patient_means
-from dicomnode.learn.evaluate.froc import RATES, at_threshold, curve, detections, mean_sensitivity
+from dicomnode.learn.evaluate.froc import RATES, at_threshold, curve, detections, leading, mean_sensitivity
 from dicomnode.learn.values import Answers
 
 NONE = np.zeros((0, 0))
@@ -40,6 +40,16 @@ def test_a_detector_that_says_nothing_has_no_sensitivity_and_no_lesion_no_figure
     assert mean_sensitivity(detections([(), ()], [1, 0]), np.ones((1, 2))).tolist() == [0.0]
     assert np.isnan(mean_sensitivity(detections([(), ()], [0, 0]), np.ones((1, 2)))).all()
     assert compare(Figure.FROC, *[detector(v, [(), ()], [0, 0]) for v in "ab"], 0) is None
+
+
+def test_boxes_far_below_the_last_rate_change_nothing() -> None:
+    rng = np.random.default_rng(0)
+    hits = [tuple((float(score), bool(score > 0.9)) for score in rng.random(100)) for _ in range(5)]
+    found = detections(hits, [20] * 5)
+    few = leading(found)
+
+    assert 80 < len(few.scores) < 150 < len(found.scores)
+    assert mean_sensitivity(few, np.ones((1, 5))) == mean_sensitivity(found, np.ones((1, 5)))
 
 
 def test_at_a_threshold_hits_and_false_positives_are_counted_for_each_item() -> None:
