@@ -67,7 +67,7 @@ def encode(
 @app.command()
 def gate(
     trials: Annotated[int, typer.Option(min=20, help="Simulated updates, or chains of them.")] = 2000,
-    whole: Annotated[int, typer.Option(min=0, help="Chains through the whole gate: 20 s each.")] = 10,
+    whole: Annotated[int, typer.Option(min=0, help="Chains through the whole gate: half a minute each.")] = 10,
     as_json: AsJson = False,
 ) -> None:
     """How often the gate errs, and where 24 updates end, by simulation; exit code 1 where a target is missed."""

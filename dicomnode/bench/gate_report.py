@@ -46,7 +46,7 @@ def measure(trials: int, whole: int, say: Callable[[str], None]) -> Found:
 
     Args:
         trials: simulated updates, or chains of them.
-        whole: chains of 24 through the whole gate; each takes about 6 s for each row.
+        whole: chains of 24 through the whole gate, four times.
         say: told what is being done.
     """
     say("type I error")
@@ -58,8 +58,9 @@ def measure(trials: int, whole: int, say: Callable[[str], None]) -> Found:
     say("coverage of prediction sets, and power")
     covered, power = gate.covered(trials), tuple(gate.power_rows(trials))
     say("the whole gate")
-    rows = ((gate.WORSE, False), (gate.BETTER, False), (gate.BETTER, True))
-    told = tuple(whole_chain(step, whole, piling=piling) for step, piling in rows) if whole else ()
+    few, many = gate.PATIENTS, 4 * gate.PATIENTS
+    rows = ((gate.WORSE, False, few), (gate.BETTER, False, few), (gate.BETTER, True, few), (gate.BETTER, True, many))
+    told = tuple(whole_chain(step, whole, piling=piling, patients=n) for step, piling, n in rows) if whole else ()
     return Found(errors, lives, chains, told, covered, power)
 
 
@@ -104,11 +105,11 @@ def _chains(found: Found) -> Table:
 def _whole(found: Found) -> Table:
     table = Table(title="the same through the whole gate")
     columns = list(found.whole[0].shares)
-    for heading in ("", "each truly", "AUC at the end", *columns):
+    for heading in ("", "patients", "each truly", "AUC at the end", *columns):
         table.add_column(heading)
     for one in found.whole:
         shares = (f"{one.shares[name]:.1%}" for name in columns)
-        table.add_row(one.chain.rule, f"{one.chain.step:+.3f}", f"{one.chain.final:.3f}", *shares)
+        table.add_row(one.chain.rule, str(one.patients), f"{one.chain.step:+.3f}", f"{one.chain.final:.3f}", *shares)
     return table
 
 

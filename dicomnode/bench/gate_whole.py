@@ -42,6 +42,8 @@ class Hospital:
 class Verdicts:
     """How often each verdict was given."""
 
+    patients: int
+    """Of the sealed test."""
     chain: Chain
     shares: dict[str, float]
 
@@ -63,7 +65,7 @@ def whole_chain(step: float, chains: int, *, piling: bool = False, patients: int
     shares = {verdict.value: verdicts.count(verdict) / len(verdicts) for verdict in Verdict}
     name = "whole gate, gains piling up" if piling else "whole gate"
     below = float(np.mean(finals < BASE - PLAN.margin_auc - 1e-9))
-    return Verdicts(Chain(name, step, chains, float(finals.mean()), shares["PROMOTE"], below), shares)
+    return Verdicts(patients, Chain(name, step, chains, float(finals.mean()), shares["PROMOTE"], below), shares)
 
 
 def _one(step: float, piling: bool, patients: int, rng: np.random.Generator) -> tuple[float, list[Verdict]]:

@@ -43,6 +43,8 @@ def integrity(asked: Asked) -> RuleResult:
 
 
 def _measured(evidence: Evidence) -> list[str]:
+    if evidence.recipe not in set(RecipeName):
+        return [f"its recipe {evidence.recipe!r} is none that is known"]
     required = REQUIRED.get(RecipeName(evidence.recipe), ("reload_logit_difference",))
     faults = [f"{name} was not measured" for name in required if name not in evidence.integrity]
     for name, value in evidence.integrity.items():
@@ -78,7 +80,12 @@ def _comparable(evidence: Evidence) -> list[str]:
     ]
     if not first.item_ids:
         faults.append("the sealed test set is empty")
-    return faults
+    wanted = 1 if first.hits else first.targets.shape[1]
+    return faults + [
+        f"the {name.replace('_', ' ')} model has no decision threshold for every output"
+        for name in ("candidate", "in_use")
+        if len(evidence.thresholds.get(name, ())) < wanted
+    ]
 
 
 def _same_items(one: Answers, other: Answers) -> bool:

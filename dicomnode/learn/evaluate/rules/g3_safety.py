@@ -1,4 +1,7 @@
-"""G3, safety: sensitivity and specificity at the thresholds that would be in use."""
+"""G3, safety: sensitivity and specificity at the thresholds that would be in use.
+
+Of a detector: lesions found, and images without a false mark.
+"""
 
 from collections.abc import Iterator
 
@@ -55,24 +58,19 @@ def _pairs(asked: Asked) -> Iterator[tuple[str, float, Pair | None]]:
     for output in range(outputs(evidence.candidate, asked.figure)):
         arms = ((evidence.candidate, "candidate"), (evidence.in_use, "in_use"))
         mine, theirs = (_rights(one, output, evidence.thresholds[name][output]) for one, name in arms)
-        for place, (name, floor) in enumerate(
-            (("sensitivity", plan.min_sensitivity), ("specificity", plan.min_specificity))
-        ):
-            yield (
-                f"{asked.name(output)}: {name}", floor,
-                paired(mine[place], theirs[place], clusters, alpha=plan.alpha),
-            )  # fmt: skip
+        wrongly = "images without a false mark" if asked.figure is Figure.FROC else "specificity"
+        floors = {"sensitivity": plan.min_sensitivity, wrongly: plan.min_specificity}
+        for (name, floor), one, other in zip(floors.items(), mine, theirs, strict=True):
+            yield f"{asked.name(output)}: {name}", floor, paired(one, other, clusters, alpha=plan.alpha)
 
 
 def _rights(answers: Answers, output: int, threshold: float) -> Rights:
-    """Of a classification: each item. Of a detection: lesions found, and items without a lesion that stay unmarked."""
+    """Of a classification: each item. Of a detection: lesions found, and items without a false mark."""
     if answers.hits:
         found = froc.detections(answers.hits, answers.lesions)
         true, false = froc.at_threshold(found, threshold)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(found.lesions > 0, true / found.lesions, np.nan), np.where(
-                found.lesions > 0, np.nan, (false == 0).astype(float)
-            )
+            return np.where(found.lesions > 0, true / found.lesions, np.nan), (false == 0).astype(np.float64)
     target, told = answers.targets[:, output], answers.probabilities[:, output] >= threshold
     return np.where(target == 1, told, np.nan), np.where(target == 0, ~told, np.nan)
 

@@ -8,6 +8,7 @@ from scipy.special import expit
 
 from dicomnode.config.learning import GatePlan
 from dicomnode.learn.evaluate.arms import arms, curve_point
+from dicomnode.learn.evaluate.clusters import chosen
 from dicomnode.learn.evaluate.gate import judge
 from dicomnode.learn.evaluate.rules.asked import Asked
 from dicomnode.learn.evaluate.rules.g3_safety import safety
@@ -175,6 +176,21 @@ def test_a_candidate_whose_files_are_not_whole_is_rejected_with_words(integrity:
     assert judged.verdict is Verdict.REJECT
     assert words in judged.words
     assert all(one.passed is None for one in judged.rules[1:])
+
+
+def test_an_unknown_recipe_or_a_model_without_thresholds_is_rejected_with_words() -> None:
+    made = evidence(60)
+
+    assert "its recipe '' is none that is known" in judge(PLAN, of(made, recipe=""), 1, seed=0).words
+    assert "no decision threshold" in judge(PLAN, of(made, thresholds={"candidate": (0.5,)}), 1, seed=0).words
+
+
+def test_without_calibration_patients_nothing_is_promised() -> None:
+    made = evidence(areas=(0.95, 0.9, 0.9))
+    judged = judge(PLAN, of(made, calibration=chosen(made.calibration, np.zeros(600, bool))), 1, seed=0)
+
+    assert rule(judged, "G7").passed is not True
+    assert judged.verdict is Verdict.SHADOW
 
 
 def test_answers_that_are_no_numbers_are_rejected_with_words() -> None:
