@@ -24,6 +24,7 @@ from dicomnode.encode.uids import result_uid
 from dicomnode.errors import ConfigFault, DoorFault, ModelFault, NodeError, Permanent, Transient
 from dicomnode.handover import hand_over, handed_over
 from dicomnode.index.database import Index
+from dicomnode.index.learning import EmbeddingRow
 from dicomnode.index.priors import earlier_report, prior_failure
 from dicomnode.index.runs import begin, end, load_run, may_post, note_fault, note_posted, paused_scopes, require_run
 from dicomnode.learn.versions.in_use import version_of_run
@@ -121,7 +122,7 @@ class Stages:
         prediction = self.device.predictor.predict(run.model, volume, series.first, setting)
         pictured = self._pictured(run, series, volume, prediction, rules)
         hand_over(self.config.node.state, run_key, volume, prediction, pictured)
-        self._say(run_key, summary_of(rules, volume, prediction))
+        self._say(run_key, summary_of(rules, volume, prediction), prediction.embedding)
         self._took(run_key, {"volume": built_s, **prediction.seconds, "analyse": time.monotonic() - began_s})
 
     def _pictured(
@@ -289,9 +290,11 @@ class Stages:
         with self.index.transaction() as session:
             require_run(session, run_key).stage = stage
 
-    def _say(self, run_key: str, summary: dict[str, object]) -> None:
+    def _say(self, run_key: str, summary: dict[str, object], embedding: tuple[float, ...]) -> None:
         with self.index.transaction() as session:
             require_run(session, run_key).summary = summary
+            if embedding:
+                session.merge(EmbeddingRow(run_key=run_key, numbers=list(embedding)))
 
     def _took(self, run_key: str, seconds: dict[str, float]) -> None:
         with self.index.transaction() as session:

@@ -329,6 +329,8 @@ class Prediction:
     """Wall time of "preprocess", "forward", "postprocess"."""
     notes: tuple[str, ...] = ()
     """What happened on the way ("window halved after out-of-memory")."""
+    embedding: tuple[float, ...] = ()
+    """What the image looked like to the model, in a few numbers that no image can be made from; for drift."""
 
 
 class Role(StrEnum):

@@ -322,6 +322,15 @@ class LearningRow(Base):
     ended_s: Mapped[float | None] = mapped_column(Float)
 
 
+class EmbeddingRow(Base):
+    """What an image looked like to a model, in a few numbers that no image can be made from."""
+
+    __tablename__ = "embeddings"
+
+    run_key: Mapped[str] = mapped_column(ForeignKey("runs.run_key", ondelete="CASCADE"), primary_key=True)
+    numbers: Mapped[list[float]] = mapped_column(JSON)
+
+
 class DriftRow(Base):
     """One figure of one day's look at drift."""
 
@@ -347,6 +356,8 @@ class AlarmRow(Base):
     model: Mapped[str] = mapped_column(NAME, index=True)
     kind: Mapped[str] = mapped_column(String(32))
     """drift, error rate, self-test, output rate."""
+    cause: Mapped[str] = mapped_column(NAME, default="")
+    """Figure that it is about: told once until it is cleared."""
     words: Mapped[str] = mapped_column(Text)
     at_s: Mapped[float] = mapped_column(Float)
     told_s: Mapped[float | None] = mapped_column(Float)

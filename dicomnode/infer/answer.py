@@ -16,6 +16,7 @@ from dicomnode.infer.bundle import Bundle
 from dicomnode.infer.classify import classification, saliency_map, withheld
 from dicomnode.infer.detect import detection
 from dicomnode.infer.domain import Domain, load_domain
+from dicomnode.infer.embedding import embedding
 from dicomnode.infer.forward import Forward, is_out_of_memory
 from dicomnode.infer.grid import network_input
 from dicomnode.infer.protocol import Ask
@@ -46,7 +47,11 @@ class Model:
         image = network_input(self.bundle, volume)
         self.forward.begin(tuple(image.shape[1:]))
         clock.mark("preprocess")
-        domain = self._domain(image, ask)
+        domain, seen = self._domain(image, ask)
+        looks = embedding(image.as_tensor(), seen)
+        return replace(self._judged(ask, volume, image, domain, clock), embedding=looks)
+
+    def _judged(self, ask: Ask, volume: Volume, image: MetaTensor, domain: DomainAnswer, clock: "Clock") -> Prediction:
         if not domain.inside and not domain.overridden:
             clock.mark("forward")
             return self._said(self._nothing(volume), domain, clock, ())
@@ -56,15 +61,15 @@ class Model:
         clock.mark("postprocess")
         return self._said(answer, domain, clock, (*asked.notes, *notes))
 
-    def _domain(self, image: MetaTensor, ask: Ask) -> DomainAnswer:
-        """What the learnt check says; the header was looked at before."""
+    def _domain(self, image: MetaTensor, ask: Ask) -> tuple[DomainAnswer, tuple[float, ...]]:
+        """What the learnt check says, and what the network saw; the header was looked at before."""
         if self.domain is None:
-            return DomainAnswer(inside=True)
+            return DomainAnswer(inside=True), ()
         network, device = self.bundle.network.to(self.forward.on), self.forward.on
         found = self.domain.check(network, image.as_tensor()[None].float().to(device))
         if found.inside:
-            return DomainAnswer(inside=True)
-        return DomainAnswer(inside=False, reasons=(found.why,), overridden=ask.research)
+            return DomainAnswer(inside=True), found.seen
+        return DomainAnswer(inside=False, reasons=(found.why,), overridden=ask.research), found.seen
 
     def _asked(self, image: MetaTensor) -> "Asked":
         tensor = image.as_tensor()[None].float()

@@ -8,7 +8,7 @@ fit it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +22,8 @@ THUMBNAIL = 24
 """Rows and columns of the thumbnail."""
 BANDS = (2, 4, 8, 16)
 """Pixels over which the texture's bands are averaged."""
+SEEN = 32
+"""Numbers that are kept of what the network saw."""
 CELLS = 4
 """Rows and columns of the grid over which texture is measured."""
 WORDS = {
@@ -43,6 +45,8 @@ class DomainScore:
     inside: bool
     why: str
     """In words for the reader."""
+    seen: tuple[float, ...] = ()
+    """What the network saw, in SEEN numbers; for the watch on drift."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +92,24 @@ class Domain:
         vectors = vectors_of(image, features)
         excesses = {measure.name: measure.excess(vectors[measure.name][0]) for measure in self.measures}
         worst = max(excesses, key=excesses.__getitem__)
-        return self._answer(worst, excesses[worst])
+        return replace(self._answer(worst, excesses[worst]), seen=self._seen(vectors))
+
+    def _seen(self, vectors: dict[str, Tensor]) -> tuple[float, ...]:
+        """The network's own vectors, whitened, in a fixed random projection."""
+        own = [(vectors[m.name][0] - m.mean) @ m.whitening for m in self.measures if m.name not in WORDS]
+        return projected(torch.cat(own)) if own else ()
 
     def _answer(self, worst: str, score: float) -> DomainScore:
         inside = score <= self.limit  # false for a score that is no number
         unlike = WORDS.get(worst, "what the model sees in it is unlike")
         why = f"{unlike} the radiographs the model was evaluated on (score {score:.2f}, limit {self.limit:.2f})"
         return DomainScore(score, self.limit, inside, "" if inside else why)
+
+
+def projected(vector: Tensor) -> tuple[float, ...]:
+    """SEEN numbers of a vector of any length: the same random directions every time."""
+    directions = torch.randn(len(vector), SEEN, generator=torch.Generator().manual_seed(SEEN))
+    return tuple(float(number) for number in vector @ directions / len(vector) ** 0.5)
 
 
 def load_domain(path: Path) -> Domain:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -209,4 +210,4 @@ def _marked(prediction: Prediction, outside: tuple[str, ...]) -> Prediction:
     if not outside:
         return prediction
     domain = DomainAnswer(inside=False, reasons=(*outside, *prediction.domain.reasons), overridden=True)
-    return Prediction(prediction.answer, domain, prediction.device, prediction.seconds, prediction.notes)
+    return replace(prediction, domain=domain)

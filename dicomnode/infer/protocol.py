@@ -96,6 +96,7 @@ def prediction_message(prediction: Prediction) -> Message:
         "device": prediction.device,
         "seconds": prediction.seconds,
         "notes": prediction.notes,
+        "embedding": prediction.embedding,
     }
     arrays: dict[str, NDArray[Any]] = {} if answer.saliency is None else {"saliency": answer.saliency}
     if isinstance(answer, Segmentation):
@@ -122,7 +123,8 @@ def prediction_of(message: Message) -> Prediction:
     domain = DomainAnswer(
         fields["domain"]["inside"], tuple(fields["domain"]["reasons"]), fields["domain"]["overridden"]
     )
-    return Prediction(_answer(message), domain, fields["device"], fields["seconds"], tuple(fields["notes"]))
+    notes, embedding = tuple(fields["notes"]), tuple(fields["embedding"])
+    return Prediction(_answer(message), domain, fields["device"], fields["seconds"], notes, embedding)
 
 
 def _answer(message: Message) -> Answer:

@@ -24,7 +24,7 @@ def tree() -> list[str]:
 def commands_told(text: str) -> set[str]:
     """What stands behind `dicomnode` inside code."""
     code = re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)
-    return {name for piece in code for name in re.findall(r"\bdicomnode ([a-z][a-z-]+)", piece)}
+    return {name for piece in code for name in re.findall(r"\bdicomnode ([a-z][a-z0-9-]+)", piece)}
 
 
 def tracked_folders() -> set[str]:

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("alarm_key", KEY, nullable=False),
         sa.Column("model", sa.String(length=128), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("cause", sa.String(length=128), nullable=False),
         sa.Column("words", sa.Text(), nullable=False),
         sa.Column("at_s", sa.Float(), nullable=False),
         sa.Column("told_s", sa.Float(), nullable=True),
@@ -285,4 +286,13 @@ def upgrade() -> None:
     op.create_index("ix_training_items_patient", "training_items", ["patient"])
 
     op.create_index("ix_studies_decided_s", "studies", ["decided_s"])
+
+    op.create_table(
+        "embeddings",
+        sa.Column("run_key", sa.String(length=64), nullable=False),
+        sa.Column("numbers", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["run_key"], ["runs.run_key"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("run_key"),
+    )
+
     op.add_column("runs", sa.Column("shadow", sa.Boolean(), nullable=False, server_default=sa.false()))
