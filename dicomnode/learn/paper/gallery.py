@@ -115,9 +115,8 @@ def _filled(boxes: NDArray[np.float64], shape: torch.Size) -> Bools:
 def _of_most(found: NDArray[Voxel]) -> int:
     """Of a volume (x, y, z), the plane of the last axis with most in it; the middle one where there is nothing."""
     if found.ndim < 3 or not found.any():
-        return found.shape[-1] // 2
-    most: np.intp = found.astype(np.float64).sum(axis=(0, 1)).argmax()
-    return int(most)
+        return int(found.shape[-1] // 2)
+    return int(found.astype(np.float64).sum(axis=(0, 1)).argmax())
 
 
 def _plane(bundle: Bundle, values: NDArray[Voxel], place: int) -> NDArray[Voxel]:
