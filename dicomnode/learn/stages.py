@@ -1,6 +1,6 @@
 """Each stage of a learning, safe to do twice. `learning.py` holds the order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,10 @@ from dicomnode.learn.gathering import Asked, Gatherer, Versions, gather
 from dicomnode.learn.job import DONE, AnyOrder, read
 from dicomnode.learn.oversight import oversight
 from dicomnode.learn.paper.report import html
+from dicomnode.learn.paper.told import Picture
 from dicomnode.learn.sets.build import build_set
 from dicomnode.learn.sets.manifest import load_set
+from dicomnode.learn.showing import pictures
 from dicomnode.learn.split.patients import mark_trained
 from dicomnode.learn.split.seal import current_set, retention_sets, sealed_items
 from dicomnode.learn.telling import told_of
@@ -133,6 +135,7 @@ class LearnStages:
         with self.index.snapshot() as session:
             folder, plan = self.folder(job), self._plan(row.model)
             told = told_of(session, self.config, row, folder, self._training(row), plan)
+        told = replace(told, gallery=self._pictures(row))
         replaced(folder / REPORT, html(told).encode())
 
     def offer(self, job: str) -> None:
@@ -182,6 +185,18 @@ class LearnStages:
 
     def _oversight(self, row: LearningRow, part: str) -> Oversight:
         return oversight(self.config, self.index, row.job, part)
+
+    def _pictures(self, row: LearningRow) -> tuple[Picture, ...]:
+        """Of the report; one without is better than none."""
+        with self.index.snapshot() as session:
+            candidate = learned_version(session, self.config, self._version(row), shadow=True)
+        training, manifest = self._training(row), self._manifest(row.training_set)
+        try:
+            asked = self.folder(row.job) / "answers_candidate"
+            return pictures(lambda name, order: self._apart(row, name, order), candidate, training, manifest, asked)
+        except Permanent as fault:
+            log.warning("learn.without_pictures", job=row.job, reason=str(fault))
+            return ()
 
     def _fitted(self, job: str) -> dict[str, Any]:
         return dict(read(self.folder(job) / CANDIDATE / DONE) or {})

@@ -121,22 +121,18 @@ def forest_plot(groups: Sequence[Group], overall: Estimate | None, figure: str) 
     return plot.markup(f"{figure} of subgroups with 95 % intervals")
 
 
-def learning_plot(curve: Sequence[CurvePoint], references: Mapping[str, Estimate | None], figure: str) -> Markup | None:
-    """How good the recipe is with a part of the labels, beside what it started from."""
+def learning_plot(curve: Sequence[CurvePoint], figure: str) -> Markup | None:
+    """How good the recipe is with a part of the labels."""
     points = sorted((p for p in curve if math.isfinite(p.figure.value)), key=lambda p: p.patients)
     if not points:
         return None
-    values = [v for p in points for v in (p.figure.low, p.figure.high) if math.isfinite(v)]
-    values += [e.value for e in references.values() if e is not None and math.isfinite(e.value)]
+    values = [v for p in points for v in (p.figure.value, p.figure.low, p.figure.high) if math.isfinite(v)]
     low, high = math.floor(min([*values, 0.95]) * 20) / 20, min(1.0, math.ceil(max(values) * 20 + 0.2) / 20)
     most = points[-1].patients
     plot = Plot(HALF, (0.0, most * 1.08), (low, max(high, low + 0.1)))
     x: list[Tick] = [(p.patients, str(p.patients)) for p in points]
     step = 0.05 if high - low <= 0.4 else 0.1
     plot.axes(x, ticks(low, max(high, low + 0.1), step), x_name="training patients", y_name=figure)
-    for kind, estimate in references.items():
-        if estimate is not None:
-            plot.level(estimate.value, 0.0, most * 1.08, kind)
     plot.line([p.patients for p in points], [p.figure.value for p in points], "candidate")
     for point in points:
         plot.upright(point.patients, point.figure.low, point.figure.high, "candidate thin")

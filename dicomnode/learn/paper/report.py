@@ -86,15 +86,9 @@ def _part(told: Told, output: int) -> dict[str, object]:
 
 def _learning(told: Told) -> dict[str, object]:
     evidence = told.evidence
-    named = {"baseline": evidence.baseline, "local_only": evidence.local_only}
-    references = {
-        kind: measured.main_estimate(evidence, one, 0)
-        for kind, one in named.items()
-        if one is not None and one.item_ids
-    }
     name = wording.FIGURES[measured.figure_of(evidence).value]
     rows = [(plain.percent(p.share), plain.number(p.patients), plain.estimate(p.figure)) for p in evidence.curve]
-    return {"plot": figures.learning_plot(evidence.curve, references, name), "rows": rows}
+    return {"plot": figures.learning_plot(evidence.curve, name), "rows": rows}
 
 
 def _tried(told: Told) -> dict[str, object]:
