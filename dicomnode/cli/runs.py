@@ -62,6 +62,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     if unlinked:
         wrong.append(f"{unlinked} finding(s) of readers match none of ours: `dicomnode labels list --unlinked`")
     wrong += [f"refused {_ago(r.at_s)} from {r.calling_ae or r.address} ({r.status}): {r.reason}" for r in refused]
+    wrong += seen.versions.attention()
     if as_json:
         queues = [{"queue": w.queue, "status": w.status, "count": w.count} for w in waiting]
         typer.echo(json.dumps({**_plain(seen), "queues": queues, "attention": wrong}))
@@ -188,6 +189,8 @@ def _print_status(seen: Snapshot, waiting: list[durable.Waiting], wrong: list[st
     table.add_row("runs", _counts({f"{model} {status}": n for (model, status), n in seen.runs.items()}))
     table.add_row("deliveries", _counts({f"{there} {status}": n for (there, status), n in seen.deliveries.items()}))
     table.add_row("queues", _counts({f"{w.queue} {w.status.lower()}": w.count for w in waiting}))
+    for name, words in seen.versions.rows():
+        table.add_row(name, words)
     table.add_row("paused", ", ".join(seen.paused) or "nothing")
     table.add_row("disk", f"{seen.disk_free_bytes / GIB:.1f} GiB free, reserve {seen.reserve_bytes / GIB:.1f} GiB")
     console.print(table, highlight=False)
@@ -209,6 +212,7 @@ def _plain(seen: Snapshot) -> dict[str, Any]:
         "disk_free_bytes": seen.disk_free_bytes,
         "refused": seen.refused,
         "faults": list(seen.faults()),
+        "versions": seen.versions.plain(),
     }
 
 

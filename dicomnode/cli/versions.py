@@ -4,6 +4,7 @@ import datetime
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,6 +35,7 @@ def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     for command in (versions, shadow, promote, rollback, log):
         app.command(command.__name__)(command)
+    app.command("self-test")(self_test)
 
 
 def versions(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
@@ -139,6 +141,26 @@ def log(
         if found:
             typer.echo("\n".join(found.faults) or f"{found.entries} entries, each as it was written; none is missing")
     if found and found.faults:
+        raise typer.Exit(1)
+
+
+def self_test(
+    ctx: typer.Context,
+    name: Name,
+    add: Annotated[Path | None, typer.Option(help="Add the images of this folder to the set, answered as now.")] = None,
+    case: Annotated[str, typer.Option(help="Name of that case, without anything that leads to a person.")] = "case",
+) -> None:
+    """Ask a model its self-test set now: a few fixed images whose answers are known."""
+    from dicomnode.cli.self_testing import added, tested
+
+    opened: Opened = ctx.obj
+    if add is not None:
+        typer.echo(added(opened.config, opened.index, name, add, case))
+        return
+    told = tested(opened.config, opened.index, name)
+    for one in told:
+        typer.echo(one.words)
+    if not all(one.passed for one in told):
         raise typer.Exit(1)
 
 

@@ -6,13 +6,14 @@ from functools import partial
 import structlog
 
 from dicomnode import durable
-from dicomnode.bundles.approval import approved
 from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.config.tables import Config
 from dicomnode.errors import NodeError
 from dicomnode.index.database import Index
 from dicomnode.infer.predict import Predictor
 from dicomnode.journey import GPU, GPU_STAT, register
+from dicomnode.learn.versions.in_use import in_use
+from dicomnode.learn.versions.self_test import self_test_all
 from dicomnode.serve.beats import Heart
 from dicomnode.serve.engine import known_queues
 from dicomnode.stages import Device, Stages
@@ -21,6 +22,9 @@ from dicomnode.volume.build import build_volume
 from dicomnode.volume.decoder import Decoder
 
 log = structlog.get_logger()
+
+LOOK_S = 60.0
+"""Between two looks whether a version is due for its self-test: after a change, or a week."""
 
 
 def run_gpu(config: Config, index: Index, stop: threading.Event, *, number: int, stat: bool) -> None:
@@ -36,12 +40,14 @@ def run_gpu(config: Config, index: Index, stop: threading.Event, *, number: int,
     name = "gpu-stat" if stat else f"gpu-{number}"
     with Predictor(config.infer) as predictor, Decoder() as decoder:
         _warm(config, index, predictor)  # before any run is taken up: a death while loading is no run's fault
+        self_test_all(index, config, predictor, only_due=False)
         register(Stages(config, index, Device(partial(build, decoder=decoder), predictor)))
         queues = [GPU_STAT if stat else GPU]
         with durable.executor(config.engine_url, config.node.state, name, queues, known_queues(config)):
             with Heart(index, name) as heart:
                 heart.ready("analyses one run at a time")
-                stop.wait()
+                while not stop.wait(LOOK_S):
+                    self_test_all(index, config, predictor, only_due=True)
             predictor.tidy()
             durable.leave()
 
@@ -52,7 +58,9 @@ def _warm(config: Config, index: Index, predictor: Predictor) -> None:
     for begin in (predictor.start, predictor.warm):
         for name in tuple(names):
             try:
-                begin(approved(index, config.infer.folder / name), config.model(name))
+                with index.snapshot() as session:
+                    version = in_use(session, config, name)
+                begin(version, config.model(name))
             except NodeError as fault:
                 del names[name]
                 log.error("model.cold", model=name, reason=str(fault))

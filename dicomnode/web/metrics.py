@@ -34,6 +34,7 @@ class NodeCollector(Collector):
         about = "Age of the oldest unfinished delivery"
         yield _gauge("delivery_oldest_seconds", about, where, now.oldest_delivery_s)
         yield from _of_receiving(now)
+        yield from _of_versions(now)
         yield from _of_the_machine(now)
 
 
@@ -50,6 +51,23 @@ def _of_receiving(now: Snapshot) -> Iterator[Metric]:
     yield _gauge("instances_held", "Instances on disk", (), {(): now.held_instances})
     yield _gauge("instances_held_bytes", "Bytes of instances on disk", (), {(): now.held_bytes})
     yield _gauge("commitments_owed", "Commitment reports that we owe a peer", (), {(): now.commitments_owed})
+
+
+def _of_versions(now: Snapshot) -> Iterator[Metric]:
+    found = now.versions
+    about = "1 where a model's last self-test was passed"
+    passed = {(test.model,): int(test.passed) for test in found.self_tests}
+    yield _gauge("self_test_passed", about, ("model",), passed)
+    ages = {(test.model,): test.age_s for test in found.self_tests}
+    yield _gauge("self_test_age_seconds", "Seconds since a model's last self-test", ("model",), ages)
+    yield _gauge("model_alarms", "Alarms that no person has cleared", ("model", "kind"), found.alarms)
+    answers = {(one.model, one.scope, one.version, str(one.research).lower()): 1 for one in found.in_use}
+    where = ("model", "scope", "version", "research")
+    yield _gauge("version_in_use", "Versions made here that answer", where, answers)
+    shadows = {(one.model, one.version): one.compared for one in found.shadows}
+    yield _gauge(
+        "shadow_studies", "Studies that a candidate in the shadow was compared on", ("model", "version"), shadows
+    )
 
 
 def _of_the_machine(now: Snapshot) -> Iterator[Metric]:

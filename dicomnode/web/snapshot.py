@@ -20,6 +20,7 @@ from dicomnode.index.schema import (
     RunRow,
     StudyRow,
 )
+from dicomnode.learn.versions.now import Versions, versions_now
 from dicomnode.serve.beats import STALE_S
 from dicomnode.values import DeliveryStatus, RunStatus
 
@@ -61,6 +62,7 @@ class Snapshot:
     """Kinds of process without which the node, as it is configured, is not ready."""
     disk_free_bytes: int = 0
     reserve_bytes: int = 0
+    versions: Versions = field(default_factory=Versions)
 
     def faults(self) -> tuple[str, ...]:
         """Why the node is not ready to work, in words; empty where it is."""
@@ -98,6 +100,7 @@ def snapshot(config: Config, index: Index) -> Snapshot:
             paused=tuple(session.scalars(select(PauseRow.scope).order_by(PauseRow.scope))),
             beat_age_s={row.process: max(0.0, now_s - row.beat_s) for row in session.scalars(select(BeatRow))},
             needed=(*NEEDED, GPU_STAT) if config.infer.stat_process else NEEDED,
+            versions=versions_now(session, now_s),
             disk_free_bytes=shutil.disk_usage(config.node.state).free,
             reserve_bytes=config.receive.reserve_bytes,
         )
