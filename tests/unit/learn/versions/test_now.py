@@ -47,7 +47,7 @@ def test_status_tells_who_answers_what_runs_in_the_shadow_and_what_failed(shelf:
     assert "learned.2: shadow period runs: 0 of 200 studies" in rows["shadow"]
     assert "bright FAILED" in rows["self-tests"]
     assert seen(shelf).versions.attention() == [
-        "the self-test of bright FAILED: 0.1",
+        "the self-test of bright FAILED: 0.1, not 0.8",
         "bright 1.2.3+learned.1 answers, for RESEARCH, put in use by Dr. Who",
     ]
 
