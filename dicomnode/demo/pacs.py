@@ -199,7 +199,7 @@ def store(paths: list[Path], called_ae: str, port: int, calling_ae: str) -> None
     ae = AE(calling_ae)
     for sop_class, syntax in {(str(d.SOPClassUID), str(d.file_meta.TransferSyntaxUID)) for d in datasets}:
         ae.add_requested_context(sop_class, syntax)
-    handlers = [(evt.EVT_CONN_OPEN, _on_open)]
+    handlers = [(evt.EVT_CONN_OPEN, send_at_once)]
     association = ae.associate("127.0.0.1", port, ae_title=called_ae, evt_handlers=handlers)
     if not association.is_established:
         raise ConfigFault(f"{called_ae} on port {port} does not accept an association")
@@ -214,7 +214,7 @@ def store(paths: list[Path], called_ae: str, port: int, calling_ae: str) -> None
         association.release()
 
 
-def _on_open(event: Event) -> None:
+def send_at_once(event: Event) -> None:
     """Send each part at once, without waiting for the peer to acknowledge the last (Nagle's algorithm)."""
     connection = event.assoc.dul.socket
     if connection is not None and connection.socket is not None:

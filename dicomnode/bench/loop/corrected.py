@@ -28,7 +28,8 @@ def corrected_loop(data: Path, folder: Path, told: Told, *, threads: int = 0) ->
     """
     told("the base is trained on twenty patients")
     _, used = base_bundle(data, folder / "models", threads or 2)
-    with site(folder / "site", folder / "models", MODEL, LEARNING + f"threads = {threads}\n") as here:
+    learning = LEARNING.replace("[learn]", f"[learn]\nthreads = {threads}")
+    with site(folder / "site", folder / "models", MODEL, learning) as here:
         course = Course(here, MODEL, told)
         chosen = _chosen(here, [crop for crop in read_crops(data) if crop.name not in used])
         images = {crop.name: crop.series("kept") for crop in chosen}

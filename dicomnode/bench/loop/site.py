@@ -10,14 +10,14 @@ from pathlib import Path
 
 import structlog
 from pydicom import Dataset
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from sqlalchemy import func, select
 
 from dicomnode.audit import login_name
 from dicomnode.bundles.approval import approve
 from dicomnode.config.load import load
 from dicomnode.config.tables import Config
-from dicomnode.demo.pacs import AE_TITLE, Pacs, free_port, pacs
+from dicomnode.demo.pacs import AE_TITLE, Pacs, free_port, pacs, send_at_once
 from dicomnode.errors import ConfigFault
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LabelRow
@@ -32,6 +32,8 @@ NODE, READER_AE = "DICOMNODE", "READER"
 ANALYSE = "FOR ANALYSIS"
 """Study Description of what the node is to analyse; labelled studies are only kept."""
 START_S, LOOK_S = 180.0, 0.5
+PATIENCE_S = 300.0
+"""For an answer of the node: a bench shares its machine with a training."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,10 @@ class Site:
         ae = AE(calling_ae)
         for sop_class, syntax in {(str(d.SOPClassUID), str(d.file_meta.TransferSyntaxUID)) for d in datasets}:
             ae.add_requested_context(sop_class, syntax)
-        association = ae.associate("127.0.0.1", self.config.receive.port, ae_title=NODE)
+        ae.dimse_timeout = ae.network_timeout = PATIENCE_S
+        handlers = [(evt.EVT_CONN_OPEN, send_at_once)]
+        port = self.config.receive.port
+        association = ae.associate("127.0.0.1", port, ae_title=NODE, evt_handlers=handlers)
         if not association.is_established:
             raise ConfigFault("the node accepts no association")
         try:

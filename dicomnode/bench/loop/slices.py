@@ -1,36 +1,17 @@
 """CT slices that were published as pictures, as Secondary Capture images of a CT: what a site would have of them."""
 
-import csv
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
+from dicomnode.bench.learning_data import Picture
 from dicomnode.demo.image import Origin, demo_image, uid_of
 
 COMMENTS = "A CT slice published as a picture; window and spacing are unknown. Name, ID and dates are made up."
 
 
-@dataclass(frozen=True)
-class Slice:
-    """One picture of a published set."""
-
-    path: Path
-    label: int
-    group: str
-    """Patient, paper or block: never divided."""
-
-
-def read_slices(folder: Path) -> list[Slice]:
-    """The pictures of a set, by its index.csv (path, label, group)."""
-    with (folder / "index.csv").open(newline="", encoding="utf-8") as file:
-        return [Slice(folder / row["path"], int(row["label"]), row["group"]) for row in csv.DictReader(file)]
-
-
-def secondary_capture(one: Slice, hospital: str, description: str, again: str = "") -> Dataset:
+def secondary_capture(one: Picture, hospital: str, description: str, again: str = "") -> Dataset:
     """One picture as a study of its own; the group stands for the patient.
 
     Args:

@@ -4,6 +4,8 @@ A set takes only patients whom the keyed hash sends to test, who were never trai
 part of an earlier set of the model, and whose label a reader made without having seen our result.
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,7 +14,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dicomnode.index.learning import LookRow, PatientRow, SealedSetRow
-from dicomnode.learn.evaluate.ledger import retire, seal
 from dicomnode.learn.split.merge import standing
 from dicomnode.learn.values import Item, Source, Split
 
@@ -37,7 +38,7 @@ def current_set(
         select(SealedSetRow).where(SealedSetRow.model == model, SealedSetRow.retired_s.is_(None))
     ).first()
     if opened is None:
-        return _sealed(session, model, fresh, now_s) if fresh else None
+        return seal(session, model, fresh, now_s) if fresh else None
     looks = looks_at(session, opened.sealed_set)
     if looks == 0:
         return _grown(session, opened, fresh, now_s)
@@ -45,8 +46,28 @@ def current_set(
         return opened
     if not fresh:
         return None if looks >= max_looks else opened
-    retire(session, opened.sealed_set)
-    return _sealed(session, model, fresh, now_s)
+    retire(session, opened, now_s)
+    return seal(session, model, fresh, now_s)
+
+
+def seal(session: Session, model: str, patients: Iterable[str], now_s: float) -> SealedSetRow:
+    """Fix a sealed test set; its id is the digest of model and patients, so that the same ones again are the same."""
+    mine = sorted(set(patients))
+    name = hashlib.sha256(json.dumps([model, mine], separators=(",", ":")).encode()).hexdigest()
+    row = session.get(SealedSetRow, name)
+    if row is None:
+        row = SealedSetRow(sealed_set=name, model=model, patients=mine, sealed_s=now_s, retired_s=None)
+        session.add(row)
+        session.flush()
+        log.info("test.sealed", model=model, sealed_set=name[:12], patients=len(mine))
+    return row
+
+
+def retire(session: Session, sealed: SealedSetRow, now_s: float) -> None:
+    """Make a retention set of a sealed one: what must not be forgotten."""
+    sealed.retired_s = now_s
+    session.flush()
+    log.info("test.retired", model=sealed.model, sealed_set=sealed.sealed_set[:12])
 
 
 def looks_at(session: Session, sealed_set: str) -> int:
@@ -110,12 +131,6 @@ def temporal_holdout(items: Sequence[Item]) -> tuple[str, ...]:
     return tuple(item.item_id for item in items if item.patient in set(newest))
 
 
-def _sealed(session: Session, model: str, patients: Iterable[str], now_s: float) -> SealedSetRow:
-    row = session.get_one(SealedSetRow, seal(session, model, patients, now_s=now_s))
-    log.info("test.sealed", model=model, sealed_set=row.sealed_set[:12], patients=len(row.patients))
-    return row
-
-
 def _grown(session: Session, opened: SealedSetRow, fresh: Iterable[str], now_s: float) -> SealedSetRow:
     """Sealed anew with more patients, since its name is the digest of them; nobody has looked at it yet."""
     wanted = {*opened.patients, *fresh}
@@ -123,7 +138,7 @@ def _grown(session: Session, opened: SealedSetRow, fresh: Iterable[str], now_s: 
         return opened
     session.delete(opened)
     session.flush()
-    return _sealed(session, opened.model, wanted, now_s)
+    return seal(session, opened.model, wanted, now_s)
 
 
 def _by_a_reader(item: Item) -> bool:

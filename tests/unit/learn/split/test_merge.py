@@ -5,10 +5,10 @@ from sqlalchemy.orm import Session
 
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LookRow, PatientRow, SealedSetRow
-from dicomnode.learn.evaluate.ledger import seal
 from dicomnode.learn.split.keys import patient_key, split_of
 from dicomnode.learn.split.merge import OneAlready, bind, merge, merge_ids, standing
 from dicomnode.learn.split.patients import InIndex, assign, mark_looked_at, mark_trained
+from dicomnode.learn.split.seal import seal
 from dicomnode.learn.values import Split
 
 SECRET = bytes(range(32))
@@ -26,7 +26,7 @@ def seen(session: Session, patient_id: str, issuer: str = HOSPITAL) -> str:
 
 
 def sealed_and_looked_at(session: Session, *patients: str) -> SealedSetRow:
-    row = session.get_one(SealedSetRow, seal(session, "model", patients))
+    row = seal(session, "model", patients, 1.0)
     session.add(LookRow(sealed_set=row.sealed_set, look=1, alpha=0.0125, candidate="c" * 64, at_s=6.0))
     return row
 
