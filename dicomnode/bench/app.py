@@ -114,6 +114,58 @@ def _numbers(text: str) -> list[int]:
     return [int(number) for number in text.split(",") if number]
 
 
+@app.command("hot-swap")
+def hot_swap(
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds through two versions and the base.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Seconds until a model's process answers as another version of its base; exit code 1 if missed."""
+    from dicomnode.bench import swapping as bench
+
+    console, progress = Console(), Console(stderr=True)
+    found = bench.measure(repeats, lambda what: progress.print(f"[dim]{what}[/dim]"))
+    if as_json:
+        console.print_json(json.dumps(found.as_json()))
+    else:
+        console.print(found.words(), soft_wrap=True)
+    raise typer.Exit(0 if found.reached else 1)
+
+
+@app.command("train-throughput")
+def train_throughput(
+    repeats: Annotated[int, typer.Option(min=1, help="Pairs, after one that warms up.")] = 5,
+    device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda:0" …')] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Images a second in training beside a bare PyTorch loop on the same data; exit code 1 if missed."""
+    from dicomnode.bench import throughput as bench
+
+    console, progress = Console(), Console(stderr=True)
+    found = bench.measure(repeats, lambda what: progress.print(f"[dim]{what}[/dim]"), device)
+    if as_json:
+        console.print_json(json.dumps([vars(pair) | {"ratio": pair.ratio} for pair in found]))
+    else:
+        console.print(bench.words(found), soft_wrap=True)
+    raise typer.Exit(0 if bench.ratio(found) >= bench.TARGET else 1)
+
+
+@app.command("while-training")
+def while_training(
+    analyses: Annotated[int, typer.Option(min=4, help="Analyses with, and as many without.")] = 40,
+    as_json: AsJson = False,
+) -> None:
+    """Seconds of an analysis with a training beside it and without, and until it makes way; exit code 1 if missed."""
+    from dicomnode.bench import while_training as bench
+
+    console, progress = Console(), Console(stderr=True)
+    found = bench.measure(analyses, lambda what: progress.print(f"[dim]{what}[/dim]"))
+    if as_json:
+        console.print_json(json.dumps(vars(found) | {"ratio": found.ratio}))
+    else:
+        console.print(found.words(), soft_wrap=True)
+    raise typer.Exit(0 if found.reached else 1)
+
+
 def _receive(repeats: int, instances: int, as_json: bool) -> bool:
     from dicomnode.bench import receive as bench
 

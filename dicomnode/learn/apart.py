@@ -194,7 +194,7 @@ class _Child:
         else:
             self._go_on()
         self.paused = wanted
-        log.info("learning.paused" if wanted else "learning.continued", job=self.job)
+        log.debug("learning.paused" if wanted else "learning.continued", job=self.job)
 
     def end(self) -> None:
         """Kill what is left of it."""
