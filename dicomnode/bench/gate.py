@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 
 from dicomnode.config.learning import GatePlan
-from dicomnode.learn.evaluate.auc import placements, reach
+from dicomnode.learn.evaluate.auc import areas, placements, reach
 from dicomnode.learn.evaluate.compare import DELONG_FROM, Figure, compare
 from dicomnode.learn.evaluate.conformal import coverages, prediction_sets
 from dicomnode.learn.evaluate.ledger import alpha_of
@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 Placed = tuple[Floats, Floats]
 
 BASE, CORRELATION, PREVALENCE, PATIENTS = 0.90, 0.90, 0.30, 400
+WITHIN = 0.6
+"""Correlation of a patient's images."""
 UPDATES, WORSE, BETTER = 24, -0.005, 0.003
 TYPE_ONE_AT_MOST, CREEP_AT_MOST, PASS_AT_LEAST, COVERED_AT_LEAST = 0.035, 0.01, 0.90, 0.95
 PLAN = GatePlan()
@@ -71,8 +73,8 @@ def labels(patients: int) -> Floats:
 def type_one(patients: int, trials: int, *, alpha: float, seed: int = 0) -> TypeOne:
     """Type I error of G1 against one version: true difference -margin, so that every pass is an error."""
     targets, rng = labels(patients), np.random.default_rng(seed)
-    areas = np.repeat([[BASE - PLAN.margin_auc], [BASE]], trials, axis=1)
-    scores = binormal(areas, targets, CORRELATION, rng)
+    truly = np.repeat([[BASE - PLAN.margin_auc], [BASE]], trials, axis=1)
+    scores = binormal(truly, targets, CORRELATION, rng)
     few = min(targets.sum(), (1 - targets).sum()) < DELONG_FROM
     lows = (
         _resampled_lows(scores, targets, alpha)
@@ -85,12 +87,42 @@ def type_one(patients: int, trials: int, *, alpha: float, seed: int = 0) -> Type
 def all_looks(patients: int, trials: int, *, seed: int = 0) -> TypeOne:
     """Type I error over the life of one sealed set: ten candidates, each worse by the margin; any pass is an error."""
     targets, rng = labels(patients), np.random.default_rng(seed)
-    areas = np.repeat([[BASE], *[[BASE - PLAN.margin_auc]] * PLAN.max_looks], trials, axis=1)
-    versions = [placed(one, targets) for one in binormal(areas, targets, CORRELATION, rng)]
+    truly = np.repeat([[BASE], *[[BASE - PLAN.margin_auc]] * PLAN.max_looks], trials, axis=1)
+    versions = [placed(one, targets) for one in binormal(truly, targets, CORRELATION, rng)]
     passed = np.zeros(trials, dtype=np.bool_)
     for look, one in enumerate(versions[1:], 1):
         passed |= _lows(one, versions[0], alpha_of(look, PLAN.alpha)) > -PLAN.margin_auc
     return _rate(patients, PLAN.alpha, f"DeLong, {PLAN.max_looks} looks", passed)
+
+
+def several_images(patients: int, trials: int, *, by_patient: bool, images: int = 4, seed: int = 0) -> TypeOne:
+    """Type I error of a first look with several images a patient, which are correlated.
+
+    Args:
+        patients: of the sealed set.
+        trials: simulated sealed sets.
+        by_patient: as the gate counts; else each image counts, which is wrong.
+        images: of each patient.
+        seed: of the simulation.
+    """
+    targets, rng = np.repeat(labels(patients), images), np.random.default_rng(seed)
+    owner, alpha = np.repeat(np.arange(patients), images), alpha_of(1, PLAN.alpha)
+    apart = np.sqrt(2.0) * ndtri([BASE - PLAN.margin_auc, BASE])[:, None] * targets
+
+    def noise() -> Floats:
+        own = rng.standard_normal(patients)[owner], rng.standard_normal(len(owner))
+        return np.asarray(np.sqrt(WITHIN) * own[0] + np.sqrt(1 - WITHIN) * own[1])
+
+    passed = np.zeros(trials, dtype=np.bool_)
+    for trial in range(trials):
+        shared = np.sqrt(CORRELATION) * noise()
+        scores = apart + shared + np.sqrt(1 - CORRELATION) * np.stack([noise(), noise()])
+        found = areas(targets, scores, owner if by_patient else np.arange(len(owner)))
+        assert found is not None
+        down = reach(alpha, min(found.positives, found.negatives)) * found.difference_se(0, 1)
+        passed[trial] = found.values[0] - found.values[1] - down > -PLAN.margin_auc
+    how = "by patient" if by_patient else "by image, which is wrong"
+    return _rate(patients, alpha, f"{images} images each, {how}", passed)
 
 
 def _rate(patients: int, alpha: float, method: str, passed: NDArray[np.bool_]) -> TypeOne:

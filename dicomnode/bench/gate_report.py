@@ -20,7 +20,7 @@ class Found:
     errors: tuple[TypeOne, ...]
     """Of single looks."""
     lives: tuple[TypeOne, ...]
-    """Over all looks at one set."""
+    """Over all looks at one set; and what counting images instead of patients would do."""
     chains: tuple[Chain, ...]
     whole: tuple[Verdicts, ...]
     covered: tuple[float, float]
@@ -51,8 +51,10 @@ def measure(trials: int, whole: int, say: Callable[[str], None]) -> Found:
     """
     say("type I error")
     first = alpha_of(1, gate.PLAN.alpha)
-    errors = tuple(gate.type_one(patients, trials, alpha=first) for patients in (100, 200, 400, 1000))
+    single = [gate.type_one(patients, trials, alpha=first) for patients in (100, 200, 400, 1000)]
+    errors = (*single, gate.several_images(200, trials, by_patient=True))
     lives = tuple(gate.all_looks(patients, trials) for patients in (200, 400))
+    lives = (*lives, gate.several_images(200, trials, by_patient=False))
     say("chains of updates")
     chains = tuple(gate.chain(rule, step, trials) for rule in gate.RULES for step in (gate.WORSE, gate.BETTER))
     say("coverage of prediction sets, and power")

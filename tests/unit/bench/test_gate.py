@@ -29,6 +29,11 @@ def test_with_few_positives_the_bootstrap_answers() -> None:
     assert found.band[0] <= gate.TYPE_ONE_AT_MOST
 
 
+def test_several_images_of_a_patient_are_one_patient_and_counting_them_would_let_too_much_pass() -> None:
+    assert gate.several_images(200, 300, by_patient=True).band[0] <= gate.TYPE_ONE_AT_MOST
+    assert gate.several_images(200, 300, by_patient=False).rate > gate.TYPE_ONE_AT_MOST
+
+
 def test_24_updates_that_are_each_worse_end_above_the_baseline_less_the_margin() -> None:
     assert gate.chain(LEDGER, gate.WORSE, 200).below <= gate.CREEP_AT_MOST
 
