@@ -114,7 +114,11 @@ class Watch(Table):
     """After correction for the number of figures looked at (Benjamini-Hochberg)."""
     psi: PositiveFloat = 0.25
     min_studies: PositiveInt = 50
-    webhook: str = ""
+    reference_studies: PositiveInt = 300
+    """The first studies of a version: what the last days are compared with, for as long as it is in use."""
+    days: PositiveFloat = 14.0
+    """The last days."""
+    webhook: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
     """URL that alarms are posted to as JSON, without any identity."""
 
 

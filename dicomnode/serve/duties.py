@@ -29,6 +29,7 @@ from dicomnode.learn.harvest.drawings import harvest_drawing
 from dicomnode.learn.queue import learn_job
 from dicomnode.learn.schedule import Schedule
 from dicomnode.learn.versions.watch import watch_versions
+from dicomnode.learn.watch.daily import watch_drift
 from dicomnode.peers.echo import echo
 from dicomnode.peers.remote import remote
 from dicomnode.receive.commitment import answer_duties
@@ -56,6 +57,7 @@ class Duties:
             "prior": lambda study_key: fetch_prior(index, config, int(study_key)),
             "drawing": lambda moment: harvest_drawing(index, config, moment),
             "reports": self._reports,
+            "drift": lambda _: log.info("drift.done", alarms=watch_drift(index, config)),
             "versions": lambda _: watch_versions(index, config, time.time()),
             **{f"commitment:{name}": partial(self._commitment, name) for name in config.peers},
         }
@@ -70,6 +72,8 @@ class Duties:
         scheduler.start()
         if self._last_s("nightly") < time.time() - DAY_S - HOURLY_S:
             self._nightly()
+        if self._last_s("drift") < time.time() - DAY_S - HOURLY_S:
+            self._drift()
         try:
             with watching_clock(lambda: self._plan(scheduler)):
                 yield
@@ -85,6 +89,8 @@ class Duties:
         scheduler.add_job(self._hourly, hourly, id="hourly", replace_existing=True)
         scheduler.add_job(self._often, often, id="often", replace_existing=True)
         self._learning.add_to(scheduler)
+        hour, minute = self._config.learn.watch.daily_at.split(":")
+        scheduler.add_job(self._drift, CronTrigger(hour=hour, minute=minute), id="drift", replace_existing=True)
 
     def _nightly(self) -> None:
         day = datetime.now().strftime("%Y%m%d")
@@ -93,6 +99,11 @@ class Duties:
         durable.enqueue(chore_job("retention", day))
         with self._index.transaction() as session:
             session.merge(TickRow(job="nightly", last_s=time.time()))
+
+    def _drift(self) -> None:
+        durable.enqueue(chore_job("drift", datetime.now().strftime("%Y%m%d")))
+        with self._index.transaction() as session:
+            session.merge(TickRow(job="drift", last_s=time.time()))
 
     def _hourly(self) -> None:
         durable.enqueue(chore_job("retention", datetime.now().strftime("%Y%m%d%H")))

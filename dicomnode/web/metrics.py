@@ -33,6 +33,9 @@ class NodeCollector(Collector):
         yield _gauge("deliveries", "Result objects, by destination and status", where, now.deliveries)
         about = "Age of the oldest unfinished delivery"
         yield _gauge("delivery_oldest_seconds", about, where, now.oldest_delivery_s)
+        yield _gauge("alarms", "Alarms about models that nobody has cleared", ("model", "kind"), now.alarms)
+        about = "p-value of each drift figure at the last look, corrected for their number"
+        yield _gauge("drift_p", about, ("model", "figure"), now.drift_p)
         yield from _of_receiving(now)
         yield from _of_versions(now)
         yield from _of_the_machine(now)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from dicomnode.config.tables import Config
 from dicomnode.index.database import Index
+from dicomnode.index.learning import AlarmRow, DriftRow
 from dicomnode.index.schema import (
     BeatRow,
     CommitmentDutyRow,
@@ -48,6 +49,10 @@ class Snapshot:
     """By destination and status."""
     oldest_delivery_s: dict[tuple[str, str], float] = field(default_factory=dict)
     """Age of the oldest unfinished delivery, by destination and status."""
+    alarms: dict[tuple[str, str], int] = field(default_factory=dict)
+    """That stand, by model and kind."""
+    drift_p: dict[tuple[str, str], float] = field(default_factory=dict)
+    """By model and figure, of its last look."""
     received: int = 0
     """Instances ever indexed; one that came with other content counts again."""
     held_instances: int = 0
@@ -96,6 +101,7 @@ def snapshot(config: Config, index: Index) -> Snapshot:
         return Snapshot(
             **_work(session, now_s),
             **_received(session),
+            **_watched(session),
             commitments_owed=_one(session, select(func.count()).where(CommitmentDutyRow.answered_s.is_(None))),
             paused=tuple(session.scalars(select(PauseRow.scope).order_by(PauseRow.scope))),
             beat_age_s={row.process: max(0.0, now_s - row.beat_s) for row in session.scalars(select(BeatRow))},
@@ -137,6 +143,21 @@ def _received(session: Session) -> dict[str, Any]:
         "held_instances": instances,
         "held_bytes": int(size_bytes),
         "refused": _one(session, select(func.coalesce(func.max(RefusalRow.refusal_key), 0))),
+    }
+
+
+def _watched(session: Session) -> dict[str, Any]:
+    standing = select(AlarmRow.model, AlarmRow.kind, func.count()).where(AlarmRow.cleared_s.is_(None))
+    by_alarm = standing.group_by(AlarmRow.model, AlarmRow.kind)
+    newest = select(DriftRow.model, func.max(DriftRow.day).label("day")).group_by(DriftRow.model).subquery()
+    last = (
+        select(DriftRow.model, DriftRow.figure, DriftRow.p)
+        .join(newest, (newest.c.model == DriftRow.model) & (newest.c.day == DriftRow.day))
+        .where(DriftRow.p.is_not(None))
+    )
+    return {
+        "alarms": {(model, kind): count for model, kind, count in session.execute(by_alarm)},
+        "drift_p": {(model, figure): p for model, figure, p in session.execute(last)},
     }
 
 
