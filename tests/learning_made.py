@@ -40,11 +40,11 @@ class Small(nn.Module):
 
 
 def classifier_made(
-    folder: Path, *, outputs: int = 1, activation: str = "sigmoid", first: str = "index = 0"
+    folder: Path, *, outputs: int = 1, activation: str = "sigmoid", first: str = "index = 0", more: str = ""
 ) -> ModelVersion:
     """A bundle with a classifier of a few thousand parameters, with weights by chance and lively statistics."""
     findings = (first, *(f"index = {n}" for n in range(1, outputs)))
-    dicom = classification_toml("small", activation=activation, findings=findings)
+    dicom = classification_toml("small", activation=activation, findings=findings, more=more)
     return network_made(folder, "small", dicom, {"outputs": outputs})
 
 
@@ -85,30 +85,41 @@ def _weights(code: str, of: str, arguments: Mapping[str, Any], seed: int) -> dic
 
 @dataclass(frozen=True)
 class Stripes:
-    """Images of noise; of the positives a stripe in the middle is brighter."""
+    """Images of noise and stripes: along the columns in those without a finding, along the rows in the others.
 
-    brightness: float = 1.0
+    The stripes of a second finding are twice as strong.
+    """
+
+    contrast: float = 1.0
     seed: int = 1
 
-    def image(self, n: int, *, positive: bool) -> torch.Tensor:
+    def image(self, n: int, *, positive: bool, finding: int = 0) -> torch.Tensor:
         """(1, 16, 16)."""
         rng = np.random.default_rng((self.seed, n))
-        image = rng.normal(0.0, 0.5, (1, SIZE, SIZE)).astype(np.float32)
-        image[:, 6:10] += self.brightness if positive else 0.0
-        return torch.from_numpy(image)
+        stripes = (
+            (1 + finding) * self.contrast * np.sign(np.sin(np.arange(SIZE) * np.pi / 2 + rng.uniform(0, 2 * np.pi)))
+        )
+        image = rng.normal(0.0, 0.5, (1, SIZE, SIZE)) + (stripes[:, None] if positive else stripes[None])
+        return torch.from_numpy(image.astype(np.float32))
 
 
 def set_made(
     folder: Path, version: ModelVersion, patients: Mapping[Split, int], *, world: Stripes | None = None,
-    outputs: int = 1, weight: float = 1.0,
+    outputs: int = 1, unknown: int = 0,
 ) -> Path:  # fmt: skip
-    """Manifest of a training set: one image a patient, every second one positive, of each finding in turn."""
+    """Manifest of a training set: one image a patient, every second one positive, of each finding in turn.
+
+    Of the last finding every so manieth label is unknown, where that is asked.
+    """
     world, items, n = world or Stripes(), [], 0
     for split, count in patients.items():
         for _ in range(count):
-            targets = tuple(float(n % 2 == 0) if column == n // 2 % outputs else 0.0 for column in range(outputs))
-            tensors = {"image": world.image(n, positive=any(targets))}
-            items.append(item_made(folder, tensors, f"p{world.seed}-{n}", split, targets, weight=weight))
+            present = [float(n % 2 == 0 and column == n // 2 % outputs) for column in range(outputs)]
+            tensors = {"image": world.image(n, positive=any(present), finding=int(present[-1]) * (outputs - 1))}
+            known: list[float | None] = list(present)
+            if unknown and n % unknown == 1:
+                known[-1] = None
+            items.append(item_made(folder, tensors, f"p{world.seed}-{n}", split, known))
             n += 1
     return manifest_made(folder, version, items)
 

@@ -1,6 +1,7 @@
 """The items of a training set as tensors, kept in memory where they fit, changed a little each time they are shown."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -13,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from dicomnode.errors import ModelFault
+from dicomnode.errors import ModelFault, NodeError
 from dicomnode.learn.train.faults import NothingToLearnFrom
 from dicomnode.learn.train.ranks import Ranks
 from dicomnode.learn.values import Item, Source, TrainingSet
@@ -47,9 +48,9 @@ class ItemPool:
         self._transform = Compose([_Read(), *augmentation])
         self._transform.set_random_state(0)
         room = _fitting(data) if cached else 0
-        self._data = CacheDataset(
-            data, self._transform, cache_num=room, num_workers=None, progress=False, copy_cache=False
-        )
+        # copied each time: some of MONAI's transforms change what they are given
+        with _own_faults():
+            self._data = CacheDataset(data, self._transform, cache_num=room, num_workers=None, progress=False)
 
     def __len__(self) -> int:
         """How many."""
@@ -57,7 +58,8 @@ class ItemPool:
 
     def sample(self, number: int) -> Batch:
         """One of them, or several crops of it in a list."""
-        found: Batch = self._data[number]
+        with _own_faults():
+            found: Batch = self._data[number]
         return found
 
     def reseed(self, seed: int) -> None:
@@ -161,6 +163,17 @@ def _fitting(data: Sequence[Mapping[str, Any]]) -> int:
     except FileNotFoundError as fault:
         raise ModelFault("an item of the training set is missing: make the set again") from fault
     return min(len(data), CACHE_BYTES // max(1, largest))
+
+
+@contextmanager
+def _own_faults() -> Iterator[None]:
+    """MONAI wraps what a transform raises."""
+    try:
+        yield
+    except RuntimeError as fault:
+        if isinstance(fault.__cause__, NodeError):
+            raise fault.__cause__ from fault
+        raise
 
 
 class _Read(Transform):  # type: ignore[misc]
