@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from dicomnode.bundles.dicom_toml import DicomToml, Kind
 from dicomnode.config.tables import Config
@@ -16,6 +16,7 @@ from dicomnode.errors import DiskReserve, Permanent
 from dicomnode.full_disk import is_full
 from dicomnode.index.element_text import MALFORMED
 from dicomnode.learn.apart import KilledEachTime, TooLong
+from dicomnode.learn.harvest.drawn import drawn_on
 from dicomnode.learn.orders import PrepareOrder, Raw
 from dicomnode.learn.sets.drafts import Draft, NoItem
 from dicomnode.values import ModelVersion, Volume
@@ -95,11 +96,12 @@ class Preparing:
             return {"mask": np.zeros(volume.voxels.shape, np.uint8)}
         if draft.nothing:
             return {"boxes": np.zeros((0, 6), np.float32), "labels": np.zeros(0, np.int64)}
-        told = load_file(self.config.node.state / draft.drawn)
-        if kind is Kind.DETECTION:
-            return {"boxes": told["boxes"].astype(np.float32), "labels": told["labels"].astype(np.int64)}
-        _require_same_grid(told, volume)
-        return {"mask": told["mask"].astype(np.uint8)}
+        drawn = drawn_on(volume, self.config.node.state / draft.drawn)
+        if kind is Kind.SEGMENTATION and drawn.mask is not None:
+            return {"mask": drawn.mask}
+        if kind is Kind.DETECTION and drawn.boxes is not None and drawn.labels is not None:
+            return {"boxes": drawn.boxes, "labels": drawn.labels}
+        raise NoItem("its label file does not hold what this kind of model learns from")
 
     def _require_room(self, volume: Volume) -> None:
         free = shutil.disk_usage(self.config.node.state).free
@@ -129,10 +131,3 @@ class Preparing:
         failed = done.get("failed", {})
         assert isinstance(failed, Mapping)
         self.failed.update({item_id: str(failed[raw.made]) for item_id, raw in batch if raw.made in failed})
-
-
-def _require_same_grid(told: Mapping[str, NDArray[Any]], volume: Volume) -> None:
-    if told["mask"].shape != volume.voxels.shape:
-        raise NoItem(f"its mask lies on a grid {told['mask'].shape}, its images' is {volume.voxels.shape}")
-    if "affine_lps" in told and not np.allclose(told["affine_lps"], volume.affine_lps, atol=1e-3):
-        raise NoItem("its mask lies at another place than its images")
