@@ -72,6 +72,7 @@ def merge(session: Session, secret: bytes, old: str, into: str, now_s: float) ->
     patients = InIndex(session)
     one = merged(patients, secret, old, into, now_s)
     session.flush()
+    _rename(session, set(members(patients, one)), one.patient)
     gone, marked = 0, 0
     if one.trained:
         why = "a patient of this set was merged with one that was trained on"
@@ -129,6 +130,13 @@ def unseat(session: Session, keys: Iterable[str], why: str, now_s: float) -> tup
             look.marked = "; ".join(filter(None, (look.marked, f"{day}: {why}")))
             marked += 1
     return len(sets), marked
+
+
+def _rename(session: Session, keys: set[str], patient: str) -> None:
+    """In sealed sets a merged patient stands under the key that counts now: looked at once is looked at for good."""
+    for sealed in session.scalars(select(SealedSetRow)):
+        if keys & set(sealed.patients):
+            sealed.patients = sorted({patient if one in keys else one for one in sealed.patients})
 
 
 def standing(session: Session, key: str) -> PatientRow | None:

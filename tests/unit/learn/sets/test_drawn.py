@@ -81,7 +81,9 @@ def test_a_readers_boxes_become_the_detectors(hospital: Hospital, study_uid: str
     made = item(hospital)
 
     image, (box,) = made["image"][0], made["boxes"]
-    inside = image[tuple(slice(int(np.ceil(low)), int(np.floor(high)) + 1) for low, high in zip(box[:3], box[3:]))]
+    inside = image[
+        tuple(slice(int(np.ceil(low)), int(np.floor(high)) + 1) for low, high in zip(box[:3], box[3:], strict=True))
+    ]
     assert sorted(inside.flatten().tolist()) == sorted(
         float(1000 * k + 10 * j + i) for k in (1, 2) for j in (2, 3) for i in (3, 4, 5)
     )

@@ -58,7 +58,7 @@ def test_of_two_patients_never_trained_on_the_test_side_wins(index: Index) -> No
         done = merge(session, SECRET, test, train, 2.0)
 
         assert (done.patient, done.split, done.left_tests) == (train, Split.TEST, 0)
-        assert sealed.patients == [test]
+        assert sealed.patients == [train]  # the key that counts now: never sealed a second time as another
         assert {row.split for row in session.query(PatientRow)} == {Split.TEST}
 
 
