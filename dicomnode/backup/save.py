@@ -23,6 +23,7 @@ from dicomnode.errors import ConfigFault, DiskReserve
 from dicomnode.full_disk import is_full
 from dicomnode.index.database import Index
 from dicomnode.index.schema import InstanceRow, RunInstanceRow, RunRow
+from dicomnode.learn.versions.record import HEAD
 from dicomnode.scratch import scratch_folder
 from dicomnode.values import RunStatus
 
@@ -70,12 +71,23 @@ def save(config: Config, config_file: Path, index: Index, target: Path, *, with_
 def _save(config: Config, config_file: Path, index: Index, partial: Path, *, with_studies: bool) -> int:
     databases = {INDEX: _sqlite_file(config.index_url), ENGINE: _sqlite_file(config.engine_url)}
     with scratch_folder(partial.parent) as folder:
+        head = _head_of_decisions(config.node.state, folder)
         copies = copy_databases(databases, folder)
-        files = {CONFIG: config_file, **copies, **_state_files(config, index, with_studies), **_model_files(config)}
+        state_files = _state_files(config, index, with_studies) | head
+        files = {CONFIG: config_file, **copies, **state_files, **_model_files(config)}
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 - a mode
             _write(file, files, _manifest(index, with_studies))
             os.fsync(file.fileno())
     return len(files)
+
+
+def _head_of_decisions(state: Path, folder: Path) -> dict[str, Path]:
+    """The head of the record of decisions as it was before the index was copied: it must not run ahead of it."""
+    if not (state / HEAD).is_file():
+        return {}
+    copy = folder / HEAD.name
+    copy.write_bytes((state / HEAD).read_bytes())
+    return {f"{STATE}{HEAD.as_posix()}": copy}
 
 
 def copy_databases(databases: dict[str, Path], folder: Path) -> dict[str, Path]:
@@ -100,7 +112,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _write(file: IO[bytes], files: dict[str, Path], manifest: Manifest) -> None:
-    with tarfile.open(fileobj=file, mode="w") as tar:
+    with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:  # versions share files: each is kept whole
         for name, path in files.items():
             try:
                 manifest.files[name] = _add(tar, name, path)

@@ -8,7 +8,9 @@ from dicomnode.check.finding import Finding, fault, ok, warning
 from dicomnode.config.tables import Config
 from dicomnode.errors import NodeError
 from dicomnode.index.database import Index
+from dicomnode.index.learning import InUseRow, LearnedVersionRow
 from dicomnode.index.schema import ModelVersionRow
+from dicomnode.learn.versions.folders import require_intact
 
 
 def bundles(config: Config, index: Index) -> list[Finding]:
@@ -17,7 +19,31 @@ def bundles(config: Config, index: Index) -> list[Finding]:
     if not names:
         fix = "add [[routes]] to config.toml; until then studies are only stored"
         return [warning("routes", "no route names a model", fix)]
-    return [*(_bundle(config, index, name) for name in names), *stat_wait(config, names)]
+    return [*(_bundle(config, index, name) for name in names), *versions(config, index), *stat_wait(config, names)]
+
+
+def versions(config: Config, index: Index) -> list[Finding]:
+    """Every version made here that is in use: whole, and of the bundle that is installed."""
+    with index.snapshot() as session:
+        rows = [session.get_one(LearnedVersionRow, one.digest) for one in session.scalars(select(InUseRow))]
+    return [_version(config, row) for row in rows]
+
+
+def _version(config: Config, row: LearnedVersionRow) -> Finding:
+    part = f"version {row.version} of {row.model}"
+    try:
+        require_intact(config.node.state / row.folder, row.model, row.digest)
+        base = digest(config.infer.folder / row.model)
+    except (NodeError, OSError) as error:
+        return fault(part, str(error), f"dicomnode models rollback {row.model}")
+    if base != row.base:
+        fix = f"make a candidate from the installed bundle, or: dicomnode models rollback {row.model}"
+        return warning(part, "the bundle that it was made from was replaced, and the new one answers", fix)
+    if row.research:
+        return warning(
+            part, "in use for RESEARCH, against the gate's verdict", f"dicomnode models rollback {row.model}"
+        )
+    return ok(part, f"in use{f' for {row.scope}' if row.scope else ''}, digest {row.digest[:12]}")
 
 
 def stat_wait(config: Config, names: list[str]) -> list[Finding]:

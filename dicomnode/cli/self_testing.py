@@ -1,4 +1,4 @@
-"""What `dicomnode models self-test` does: it starts the model's own process, as a gpu process would."""
+"""What `dicomnode models self-test` and `replay` do: they start the model's own process, as a gpu process would."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from dicomnode.index.database import Index
 from dicomnode.index.headers import header_of
 from dicomnode.infer.predict import Predictor
 from dicomnode.learn.versions.in_use import installed
+from dicomnode.learn.versions.replay import Replayed, replay
 from dicomnode.learn.versions.self_test import NoSet, Tested, asked_one, run_self_test, versions_of
 from dicomnode.learn.versions.self_test_set import add_case
 from dicomnode.values import Instance, Series
@@ -56,6 +57,12 @@ def added(config: Config, index: Index, name: str, folder: Path, case: str) -> s
     file = add_case(version.folder, case, volume, series.first, said)
     figures = ", ".join(f"{name} {value:.4g}" for name, value in said.items())
     return f"{file}: {figures}"
+
+
+def replayed(config: Config, index: Index, key: str) -> Replayed:
+    """Do a run again."""
+    with Predictor(config.infer) as predictor:
+        return replay(index, config, key, lambda series, rules: build_volume(series, rules.series), predictor)
 
 
 def _instance(path: Path) -> Instance:

@@ -17,6 +17,7 @@ from dicomnode.audit import AuditTrail, login_name
 from dicomnode.cli.context import Opened
 from dicomnode.index.learning import DecisionRow, LearnedVersionRow, ShadowAnswerRow
 from dicomnode.index.schema import StudyRow
+from dicomnode.index.work import run_by_prefix
 from dicomnode.learn.versions.promote import Asked, find_version
 from dicomnode.learn.versions.promote import promote as promote_version
 from dicomnode.learn.versions.record import checked, keep_head
@@ -36,6 +37,7 @@ def add_to(app: typer.Typer) -> None:
     for command in (versions, shadow, promote, rollback, log):
         app.command(command.__name__)(command)
     app.command("self-test")(self_test)
+    app.command("replay")(replay)
 
 
 def versions(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
@@ -161,6 +163,19 @@ def self_test(
     for one in told:
         typer.echo(one.words)
     if not all(one.passed for one in told):
+        raise typer.Exit(1)
+
+
+def replay(ctx: typer.Context, run: Annotated[str, typer.Argument(help="Beginning of a run's key.")]) -> None:
+    """Do a stored run again with the version it was made with, and compare; nothing is kept or sent."""
+    from dicomnode.cli.self_testing import replayed
+
+    opened: Opened = ctx.obj
+    with opened.index.snapshot() as session:
+        key = run_by_prefix(session, run).run_key
+    told = replayed(opened.config, opened.index, key)
+    typer.echo(told.words())
+    if told.differences:
         raise typer.Exit(1)
 
 

@@ -7,6 +7,8 @@ import pytest
 from pydicom import Dataset
 
 from dicomnode.config.tables import ModelSetting
+from dicomnode.errors import ConfigFault
+from dicomnode.handover import forget
 from dicomnode.index.learning import LearnedVersionRow, ShadowAnswerRow
 from dicomnode.index.runs import may_post
 from dicomnode.index.schema import DeliveryRow, ResultRow, RunRow
@@ -15,6 +17,7 @@ from dicomnode.learn.values import Verdict
 from dicomnode.learn.versions.in_use import installed
 from dicomnode.learn.versions.make import make_version
 from dicomnode.learn.versions.promote import Asked, promote
+from dicomnode.learn.versions.replay import replay
 from dicomnode.learn.versions.rollback import rollback
 from dicomnode.learn.versions.shadow import COMPARE, compare_waiting, disagreements, period, start_shadow
 from dicomnode.serve.gpu import build
@@ -245,3 +248,22 @@ def test_every_kind_of_result_of_a_version_in_use_for_research_says_so(tmp_path:
 def titles(result: Dataset) -> str:
     """What a viewer lists an object under."""
     return f"{result.SeriesDescription}"
+
+
+def test_a_stored_run_says_the_same_again_and_a_changed_image_is_refused(site: Site) -> None:
+    promoted(site)
+    site.receive(ct_series())
+    site.decide()
+    (run,) = site.work()
+    rollback(site.index, site.config, MODEL, by="Dr. Who", reason="a test")
+
+    again = replay(site.index, site.config, run.run_key, build, Levels())
+
+    assert (again.differences, again.exact, again.version) == ((), True, "1.2.3+learned.1")
+    forget(site.config.node.state, [run.run_key])
+    assert "the answer is gone" in replay(site.index, site.config, run.run_key, build, Levels()).words()
+    image = next((site.config.node.state / "studies").rglob("*.dcm"))
+    image.chmod(0o600)
+    image.write_bytes(image.read_bytes()[:-2] + b"!!")
+    with pytest.raises(ConfigFault, match="its digest differs"):
+        replay(site.index, site.config, run.run_key, build, Levels())

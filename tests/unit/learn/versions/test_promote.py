@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dicomnode.bundles.approval import approve
+from dicomnode.check.bundles import versions
 from dicomnode.errors import ConfigFault, NodeError
 from dicomnode.index.learning import AlarmRow, DecisionRow, InUseRow, LearnedVersionRow
 from dicomnode.learn.values import Verdict
@@ -197,3 +198,17 @@ def test_a_version_is_named_by_its_number_or_its_digest(shelf: Shelf) -> None:
     with pytest.raises(ConfigFault, match=r"there are: 1.2.3\+learned.1"):
         promote(shelf.index, shelf.config, MODEL, "learned.7", ASKED)
     assert promote(shelf.index, shelf.config, MODEL, row.digest[:8], ASKED).version == row.version
+
+
+def test_check_says_what_is_in_use_and_what_is_wrong_with_it(shelf: Shelf) -> None:
+    row = promote(shelf.index, shelf.config, MODEL, ready(shelf, verdict=Verdict.UNDERPOWERED), RESEARCH)
+
+    (research,) = versions(shelf.config, shelf.index)
+    (shelf.base.folder / "configs" / "metadata.json").write_text('{"version": "2.0.0"}')
+    (replaced,) = versions(shelf.config, shelf.index)
+    (shelf.config.node.state / row.folder / "dicom.toml").unlink()
+    (changed,) = versions(shelf.config, shelf.index)
+
+    assert "RESEARCH" in str(research)
+    assert "was replaced" in str(replaced)
+    assert "cannot be read" in str(changed) or "were changed" in str(changed)
