@@ -169,7 +169,7 @@ def _require_usable(drawing: Drawing, meanings: Meanings, model: str, outputs: d
         raise DrawingRefused("its Patient ID is not the study's")
     unknown = [part for part in drawing.parts if not _outputs(part, meanings)]
     if unknown:
-        raise DrawingRefused(f"nothing says what {_named(unknown)} means: [[learn.map]] can")
+        raise DrawingRefused(f"nothing says what {_named(unknown)} means: learn.map can")
     machine = [part for part in drawing.parts if part.number in outputs and not part.by_person]
     if machine:
         raise DrawingRefused(f"{_named(machine)} is AUTOMATIC: no person drew it")

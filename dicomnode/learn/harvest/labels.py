@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import structlog
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
@@ -14,8 +13,6 @@ from dicomnode.index.learning import LabelRow
 from dicomnode.index.schema import ChoiceRow, InstanceRow, StudyRow
 from dicomnode.learn.harvest.seen import result_was_out
 from dicomnode.learn.values import SOURCE_WEIGHT, LabelState, Source, What
-
-log = structlog.get_logger()
 
 WHOLE = -1
 """`output` of a mask or of boxes: every segment or finding at once."""
@@ -156,7 +153,6 @@ def _added(session: Session, label: NewLabel) -> LabelRow | None:
     session.flush()
     _settled(session, row)
     _keep_newest(session, row)
-    log.info("label.added", label=row.label_key, model=row.model, source=row.source, state=row.state)
     return row
 
 
@@ -273,4 +269,3 @@ def _keep_newest(session: Session, row: LabelRow) -> None:
 def _withdraw(rows: Iterable[LabelRow], reason: str) -> None:
     for row in rows:
         row.state, row.reason, row.accession_number = LabelState.WITHDRAWN, reason, ""
-        log.info("label.withdrawn", label=row.label_key, reason=reason)

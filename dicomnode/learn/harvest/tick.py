@@ -58,9 +58,11 @@ def harvest_documents(index: Index, config: Config, since_s: float = 0.0) -> int
 def settle(index: Index, config: Config, since_s: float = 0.0) -> None:
     """Attach what waited, withdraw what was retracted, and note whose the labels are."""
     with index.transaction() as session:
-        attach(session)
-        follow_retractions(session, since_s)
+        attached = attach(session)
+        retracted = follow_retractions(session, since_s)
         key_patients(session, config.node.state, since_s)
+    if attached or retracted:
+        log.info("label.settled", attached=attached, retracted=retracted)
 
 
 def _is_due(index: Index, since_s: float) -> bool:

@@ -99,7 +99,8 @@ def test_a_new_tracking_uid_without_predecessor_waits_for_a_person_who_links_it(
     words = ["--config", config, "labels", "link", str(rows[0].finding_key), tracking_uid]
     assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
 
-    listed = CliRunner().invoke(app, ["--config", config, "labels", "list", "--json"], catch_exceptions=False).output
+    words = ["--config", config, "labels", "list", "--findings", "--json"]
+    listed = CliRunner().invoke(app, words, catch_exceptions=False).output
     linked = next(one for one in json.loads(listed) if one["number"] == rows[0].finding_key)
     assert (linked["how"], linked["our_tracking_uid"]) == ("person", tracking_uid)
 

@@ -124,7 +124,7 @@ def foreign(images: list[Dataset]) -> Dataset:
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        (with_unknown, "nothing says what 2 'Something' means: [[learn.map]] can"),
+        (with_unknown, "nothing says what 2 'Something' means: learn.map can"),
         (partly_automatic, "2 'Bright' is AUTOMATIC: no person drew it"),
         (foreign, "its frame of reference is not that of the images"),
     ],
