@@ -37,8 +37,8 @@ def copies_joined(versions: Sequence[Answers]) -> tuple[str, ...]:
     """Patients of the items, with those joined whose items are, or look like, copies of one another.
 
     Items of one id are one image with one label. Two items on which every version gives the very same numbers are one
-    image under two names: they would count twice. The second is looked at only where most items differ: a model with
-    few possible scores proves nothing by equal ones.
+    image under two names: they would count twice. Where such pairs often have different labels they are no copies:
+    the scores are coarse, and prove nothing by being equal.
     """
     first = versions[0]
     patients = _joined(first.patients, patient_numbers(first.item_ids))
@@ -46,7 +46,15 @@ def copies_joined(versions: Sequence[Answers]) -> tuple[str, ...]:
         return patients
     rows = np.concatenate([one.logits for one in versions], axis=1)
     which = np.unique(rows, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
-    return patients if len(np.unique(which)) < 0.5 * len(which) else _joined(patients, which)
+    return patients if _are_coarse(which, first.targets) else _joined(patients, which)
+
+
+def _are_coarse(which: Ints, targets: Floats) -> bool:
+    """Whether more than one in twenty of the groups of equal scores hold different labels."""
+    labelled = np.concatenate([which[:, None], np.nan_to_num(targets, nan=-1.0)], axis=1)
+    repeated = np.flatnonzero(np.bincount(which) > 1)
+    kinds = np.bincount(np.unique(labelled, axis=0)[:, 0].astype(np.int64), minlength=int(which.max()) + 1)
+    return bool(len(repeated) and np.mean(kinds[repeated] > 1) > 0.05)
 
 
 def first_of_each(answers: Answers) -> NDArray[np.bool_]:

@@ -285,6 +285,17 @@ def test_the_same_images_under_many_names_give_no_power_either() -> None:
         assert often.figures["power"] == pytest.approx(once.figures["power"], abs=0.02)
 
 
+def test_patients_with_equal_scores_of_a_coarse_model_are_not_taken_for_copies() -> None:
+    made = evidence(400)
+    coarse = {
+        name: with_scores(getattr(made, name), np.round(getattr(made, name).logits[:, 0]))
+        for name in ("candidate", "in_use", "baseline")
+    }
+
+    figure = rule(judge(PLAN, of(made, **coarse), 1, seed=0), "G1").figures["finding 1: AUC of candidate"]
+    assert figure.n == 400
+
+
 def test_what_is_called_a_recalibration_must_be_one() -> None:
     made = of(evidence(400, areas=(0.95, 0.9, 0.9)), recipe="recalibrate")
     assert "its answers are not those of the approved baseline" in judge(PLAN, made, 1, seed=0).words
