@@ -17,6 +17,7 @@ from dicomnode.index.learning import LookRow, PatientRow, SealedSetRow
 from dicomnode.learn.split.keys import patient_key
 from dicomnode.learn.split.patients import InIndex, Patients, entered, family, members, root
 from dicomnode.learn.values import Split
+from dicomnode.learn.versions.record import record
 
 log = structlog.get_logger()
 
@@ -53,14 +54,27 @@ class Merged:
         )
 
 
-def merge_ids(session: Session, secret: bytes, old: tuple[str, str], into: tuple[str, str]) -> Merged:
-    """Merge (issuer, Patient ID) into another, as a person or HL7 ADT^A40 (MRG-1 into PID-3) says.
+def merge_ids(
+    session: Session, secret: bytes, old: tuple[str, str], into: tuple[str, str], *, by: str = "", reason: str = ""
+) -> Merged:
+    """Merge (issuer, Patient ID) into another, as a person or HL7 ADT^A40 (MRG-1 into PID-3) says; put on record.
+
+    Args:
+        session: open transaction.
+        secret: `keys.require_split_key`.
+        old: who is no longer used.
+        into: who stays.
+        by: the person, or the system that sent the message.
+        reason: in their words; no identity.
 
     Raises:
         NoPatientId: one of them is empty.
         OneAlready: they are one patient already.
     """
-    return merge(session, secret, patient_key(secret, *old), patient_key(secret, *into), time.time())
+    done = merge(session, secret, patient_key(secret, *old), patient_key(secret, *into), time.time())
+    details = {"patient": done.patient[:12], "split": done.split, "left_tests": done.left_tests, "marked": done.marked}
+    record(session, "merge", by=by, reason=reason, details=details)
+    return done
 
 
 def merge(session: Session, secret: bytes, old: str, into: str, now_s: float) -> Merged:

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from dicomnode.index.database import Index
-from dicomnode.index.learning import LookRow, PatientRow, SealedSetRow
+from dicomnode.index.learning import DecisionRow, LookRow, PatientRow, SealedSetRow
 from dicomnode.learn.split.keys import patient_key, split_of
 from dicomnode.learn.split.merge import OneAlready, bind, merge, merge_ids, standing
 from dicomnode.learn.split.patients import InIndex, assign, mark_looked_at, mark_trained
@@ -75,9 +75,14 @@ def test_merges_chain_and_a_later_study_counts_under_the_last(index: Index) -> N
 
 def test_a_merge_of_patients_nobody_has_seen_holds_when_they_come(index: Index) -> None:
     with index.transaction() as session:
-        done = merge_ids(session, SECRET, (HOSPITAL, "old"), (HOSPITAL, "new"))
+        done = merge_ids(
+            session, SECRET, (HOSPITAL, "old"), (HOSPITAL, "new"), by="A. Person", reason="registered twice"
+        )
 
         assert seen(session, "old") == seen(session, " new ") == done.patient
+        (decision,) = session.query(DecisionRow).all()
+        assert (decision.what, decision.by, decision.reason) == ("merge", "A. Person", "registered twice")
+        assert "old" not in str(decision.details)
 
 
 def test_the_id_without_its_issuer_follows_into_the_training_split(index: Index) -> None:
