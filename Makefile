@@ -31,6 +31,9 @@ bench: $(READY) ## measure receiving, turnaround and encoding against DCMTK, Ort
 	$(BIN)/dicomnode bench receive
 	$(BIN)/dicomnode bench turnaround
 	$(BIN)/dicomnode bench encode
+	$(BIN)/dicomnode bench hot-swap
+	$(BIN)/dicomnode bench train-throughput
+	$(BIN)/dicomnode bench while-training
 
 peers: ## install Orthanc, DCMTK, the validators and a viewer (apt and npm, as root)
 	deploy/peers.sh

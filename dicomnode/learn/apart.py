@@ -73,7 +73,7 @@ class Oversight:
     timeout_s: float | None = None
     """Of work, pauses not counted."""
     idle: bool = True
-    """Take only processor time that nobody else wants; otherwise a little (nice 19) beside others."""
+    """Take only processor time that nobody else wants; otherwise less than others (nice 10)."""
 
 
 def run_apart(folder: Path, order: AnyOrder, oversight: Oversight | None = None) -> dict[str, object]:

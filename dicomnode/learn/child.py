@@ -23,6 +23,7 @@ from dicomnode.learn.orders import TrainOrder
 PR_SET_PDEATHSIG = 1
 FIRST_TO_GO = "900"
 """Where the machine runs out of memory: before the processes of the models (500), long before those that receive."""
+IDLE_NICE, BESIDE_NICE = 19, 10
 SAY_S = 0.5
 """Between two words about progress."""
 WEEKS_S = 4 * 7 * 24 * 3600
@@ -61,7 +62,7 @@ def be_modest(*, idle: bool) -> None:
         idle: take only what nobody else wants; otherwise a little beside others.
     """
     with contextlib.suppress(OSError):
-        os.nice(19 - os.nice(0))
+        os.nice(max(0, (IDLE_NICE if idle else BESIDE_NICE) - os.nice(0)))
         os.sched_setscheduler(0, os.SCHED_IDLE if idle else os.SCHED_BATCH, os.sched_param(0))
 
 
