@@ -182,7 +182,7 @@ class _Training:
             group["lr"] = rate * self._rate(number)
         self._optimizer.zero_grad(set_to_none=True)
         loss = self._backward(batch) if batch else self._loss.new_zeros(())
-        course.ranks.mean_gradients(self.trained.values(), float(batch["weight"].sum()) if batch else 0.0)
+        course.ranks.mean_gradients(self.trained.values(), weight_of(batch))
         nn.utils.clip_grad_norm_(self.trained.values(), CLIP)
         self._optimizer.step()
         if self._average:
@@ -279,6 +279,14 @@ def factor(step: int, total: int) -> float:
     if step < warm:
         return (step + 1) / warm
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
+
+
+def weight_of(batch: Batch) -> float:
+    """What a batch's loss is a mean over: the weights of its known labels; of its samples, where labels are masks."""
+    if not batch:
+        return 0.0
+    targets, weights = batch["targets"], batch["weight"]
+    return float(((~targets.isnan()) * weights[:, None]).sum() if targets.numel() else weights.sum())
 
 
 def on_device(batch: Batch, device: torch.device) -> Batch:
