@@ -112,7 +112,7 @@ def site_made(folder: Path, text: str = CONFIG) -> Site:
     """A node with one approved model that marks bright voxels of CT, and one route to one PACS."""
     (folder / "config.toml").write_text(text)
     config = load(folder / "config.toml")
-    config.node.state.mkdir()
+    config.node.state.mkdir(exist_ok=True)
     index = Index(config.index_url)
     index.migrate()
     bundle_made(folder / "models", MODEL, "Threshold", dicom=segmentation_toml(MODEL))

@@ -18,7 +18,7 @@ from dicomnode.errors import ConfigFault
 from dicomnode.index.learning import LabelRow
 from dicomnode.learn.harvest.corrections import Listed, link, reader_findings
 from dicomnode.learn.harvest.documents import DOCUMENTS
-from dicomnode.learn.harvest.drawings import DRAWINGS
+from dicomnode.learn.harvest.drawing_labels import DRAWINGS
 from dicomnode.learn.harvest.meanings import Meanings, meanings_of, outputs_of
 from dicomnode.learn.harvest.objects import strangers
 from dicomnode.learn.harvest.resolve import Conflict, conflicts

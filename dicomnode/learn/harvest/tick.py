@@ -22,6 +22,7 @@ from dicomnode.learn.harvest.labels import arrived, attach, follow_retractions
 from dicomnode.learn.harvest.meanings import Meanings, meanings_of
 from dicomnode.learn.harvest.objects import Taken, Waiting, changed_since, is_replaced, keep, waiting_objects
 from dicomnode.learn.harvest.patients import key_patients
+from dicomnode.learn.harvest.revised import refuse_revised, revised_images
 from dicomnode.volume.read import quiet
 
 log = structlog.get_logger()
@@ -56,13 +57,16 @@ def harvest_documents(index: Index, config: Config, since_s: float = 0.0) -> int
 
 
 def settle(index: Index, config: Config, since_s: float = 0.0) -> None:
-    """Attach what waited, withdraw what was retracted, and note whose the labels are."""
+    """Attach what waited, withdraw what was retracted, refuse what fits no longer, and note whose the labels are."""
+    with index.snapshot() as session:
+        revised = revised_images(session, since_s)
     with index.transaction() as session:
         attached = attach(session)
         retracted = follow_retractions(session, since_s)
         key_patients(session, config.node.state, since_s)
-    if attached or retracted:
-        log.info("label.settled", attached=attached, retracted=retracted)
+        refused = refuse_revised(session, config.node.state, revised)
+    if attached or retracted or refused:
+        log.info("label.settled", attached=attached, retracted=retracted, refused=refused)
 
 
 def _is_due(index: Index, since_s: float) -> bool:

@@ -1,7 +1,6 @@
 """Segmentations and structure sets that readers send become masks, or refused labels with the reason."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,19 +14,13 @@ from dicomnode.learn.harvest.drawn import drawn_on
 from dicomnode.learn.harvest.resolve import resolved
 from dicomnode.learn.values import LabelState, Source, What
 from dicomnode.volume.build import build_volume
-from tests.integration.learn.harvest.reader_made import learning_site, send
+from tests.integration.learn.harvest.reader_made import labels, send
 from tests.phantom import ct_series
 from tests.site_made import MODEL, Site
 from tests.unit.learn.harvest.drawn_made import AUTOMATIC, random_map, segmentation, structure_set
 
 SHAPE = (5, 6, 8)
 SQUARE = [(0.5, 0.5), (3.5, 0.5), (3.5, 2.5), (0.5, 2.5)]
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    """A node whose model marks one structure, Bright."""
-    return learning_site(tmp_path)
 
 
 def drawn_labels(site: Site) -> list[LabelRow]:
@@ -162,6 +155,22 @@ def test_the_same_segmentation_again_changes_nothing_and_a_new_content_replaces_
     send(site, [segmentation(images, random_map(SHAPE, 1, seed=8))])
 
     assert [row.state for row in drawn_labels(site)] == [LabelState.WITHDRAWN, LabelState.ATTACHED]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "state"), [("PatientName", LabelState.ATTACHED), ("PixelData", LabelState.REFUSED)]
+)
+def test_images_that_come_again_with_other_pixels_make_a_drawing_unusable_and_a_corrected_name_does_not(
+    site: Site, keyword: str, state: LabelState
+) -> None:
+    images = ct_series()
+    send(site, [*images, segmentation(images, random_map(SHAPE, 1))])
+    drawn_labels(site)
+    setattr(images[2], keyword, "Corrected^Name" if keyword == "PatientName" else images[1].PixelData)
+
+    send(site, [images[2]], "PACS")
+
+    assert [row.state for row in labels(site)] == [state]
 
 
 def test_pixels_that_cannot_be_decoded_are_recorded_in_words(site: Site) -> None:

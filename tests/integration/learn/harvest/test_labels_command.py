@@ -14,7 +14,6 @@ from tests.integration.learn.harvest.reader_made import (
     FINDING,
     PRESENCE,
     labels,
-    learning_site,
     reader_report,
     send,
 )
@@ -24,13 +23,11 @@ from tests.site_made import Site
 IDENTITY = (SUBJECT.patient_id, SUBJECT.patient_name, SUBJECT.accession, SUBJECT.birth_date)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    """A node with one study, and one label of a reader."""
-    made = learning_site(tmp_path)
-    send(made, [dx_image(), reader_report([dx_image()], evaluations=[(PRESENCE, ABSENT)])])
-    labels(made)
-    return made
+@pytest.fixture(autouse=True)
+def labelled(site: Site) -> None:
+    """One study, and one label of a reader."""
+    send(site, [dx_image(), reader_report([dx_image()], evaluations=[(PRESENCE, ABSENT)])])
+    labels(site)
 
 
 def said(site: Site, *words: str) -> Result:

@@ -36,11 +36,6 @@ UNDETERMINED = CodedConcept("373068000", "SCT", "Undetermined")
 CALCIFICATION = CodedConcept("129721000", "SCT", "Calcification")
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return learning_site(tmp_path)
-
-
 @pytest.mark.parametrize(("said", "value"), [
     ({"evaluations": [(PRESENCE, PRESENT)]}, 1.0),
     ({"evaluations": [(PRESENCE, ABSENT)]}, 0.0),

@@ -12,7 +12,7 @@ from scipy.ndimage import label
 
 from dicomnode.bundles.dicom_toml import SeriesRules
 from dicomnode.encode.outlines import outlines, with_keyholes
-from dicomnode.learn.harvest import drawings, segmentations, structure_sets
+from dicomnode.learn.harvest import drawing_labels, segmentations, structure_sets
 from dicomnode.learn.harvest.drawn import OtherGrid, drawn_on, write_boxes, write_mask
 from dicomnode.learn.harvest.grid import DrawingRefused, SourceGrid, source_grid, volume_digest
 from dicomnode.learn.harvest.segmentations import Masks
@@ -299,7 +299,7 @@ def test_two_structures_that_claim_one_voxel_are_refused(tmp_path: Path) -> None
     masks.add(2, np.array([[0, 1, 2]]))
 
     with pytest.raises(DrawingRefused, match="two of its structures claim the same voxel"):
-        drawings.label_map(masks, {1: 1, 2: 2})
+        drawing_labels.label_map(masks, {1: 1, 2: 2})
 
 
 def test_each_lesion_of_a_mask_has_a_box(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_each_lesion_of_a_mask_has_a_box(tmp_path: Path) -> None:
     masks = Masks(grid_of(images, stored(images, tmp_path)))
     masks.add(1, np.array([[0, 1, 2], [1, 2, 3], [3, 6, 8]]))
 
-    boxes, labels = drawings.boxes_of(masks, {1: 5})
+    boxes, labels = drawing_labels.boxes_of(masks, {1: 5})
 
     assert boxes.tolist() == [[0, 1, 2, 2, 3, 4], [3, 6, 8, 4, 7, 9]]
     assert labels.tolist() == [5, 5]
