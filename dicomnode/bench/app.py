@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from dicomnode.bench.loop.commands import add_to as add_loops_to
 from dicomnode.bench.tables import encoding_table, figures_table, print_surroundings, turnaround_table, verdicts_table
 from dicomnode.learn.values import RecipeName
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: how fast studies come in, how soon results go out.")
+add_loops_to(app)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 

@@ -26,13 +26,14 @@ from dicomnode.learn.adapters.swap import Swap
 from dicomnode.learn.orders import TrainOrder
 from dicomnode.learn.train.choose import chosen_among
 from dicomnode.learn.train.classifying import logits_of_pool
-from dicomnode.learn.train.fit import ADAPTER, FITS, WEIGHTS, train
+from dicomnode.learn.train.fit import FITS, train
 from dicomnode.learn.train.fitting import Fit
 from dicomnode.learn.train.fitting import Wanted as Fitted
 from dicomnode.learn.train.job import open_job
 from dicomnode.learn.train.plain import Plain
 from dicomnode.learn.train.pool import ItemPool, files
 from dicomnode.learn.train.ranks import Ranks
+from dicomnode.learn.train.verify import ADAPTER, WEIGHTS
 from dicomnode.learn.values import Item, RecipeName, Split, TrainingSet
 
 SIZES, SEEDS = (50, 100, 200, 400), 5

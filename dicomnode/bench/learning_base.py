@@ -17,8 +17,9 @@ from dicomnode.bundles.digest import digest
 from dicomnode.infer.bundle import Bundle, load_bundle
 from dicomnode.learn.orders import TrainOrder
 from dicomnode.learn.train.classifying import logits_of_pool, mean_auc
-from dicomnode.learn.train.fit import WEIGHTS, train
+from dicomnode.learn.train.fit import train
 from dicomnode.learn.train.pool import ItemPool, files
+from dicomnode.learn.train.verify import WEIGHTS
 from dicomnode.learn.values import RecipeName, Split, TrainingSet
 
 Progress = Callable[[str], None]

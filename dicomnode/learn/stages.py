@@ -1,5 +1,6 @@
 """Each stage of a learning, safe to do twice. `learning.py` holds the order."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from dicomnode.learn.showing import pictures
 from dicomnode.learn.split.patients import mark_trained
 from dicomnode.learn.split.seal import current_set, retention_sets, sealed_items
 from dicomnode.learn.telling import told_of
-from dicomnode.learn.values import Split, TrainingSet, Verdict
+from dicomnode.learn.values import Item, Split, TrainingSet, Verdict
 from dicomnode.learn.versions.folders import replaced
 from dicomnode.learn.versions.in_use import in_use, learned_version
 from dicomnode.learn.versions.make import make_version
@@ -39,6 +40,7 @@ from dicomnode.values import ModelVersion
 
 log = structlog.get_logger()
 
+RunApart = Callable[[Path, AnyOrder, Oversight], dict[str, object]]
 FITTED = (Split.TRAIN, Split.VALIDATION, Split.CALIBRATION)
 """Splits that a version is made with: their patients are in no test ever after."""
 
@@ -49,6 +51,8 @@ class LearnStages:
 
     config: Config
     index: Index
+    apart: RunApart = run_apart
+    """Runs a job's order in a process of its own."""
 
     def begin(self, job: str) -> bool:
         """Take the learning up; False where nobody wants it any longer."""
@@ -62,7 +66,7 @@ class LearnStages:
             self.index,
             self.config,
             self._base(row),
-            run_child=lambda folder, order: run_apart(folder, order, self._oversight(row, "collect")),
+            run_child=lambda folder, order: self.apart(folder, order, self._oversight(row, "collect")),
             scope=row.scope,
         )
         with self.index.transaction() as session:
@@ -115,7 +119,7 @@ class LearnStages:
             versions = Versions(candidate, in_use(session, self.config, row.model), self._base(row))
         asked = Asked(training, self._manifest(training.digest), test, retention)
         gatherer = Gatherer(lambda name, order: self._apart(row, name, order), asked, self.config.learn.threads)
-        save_evidence(self.folder(job), gather(gatherer, versions, self.folder(job), self._integrity(row)))
+        save_evidence(self.folder(job), gather(gatherer, versions, self.folder(job), self._integrity(row, test)))
 
     def judge(self, job: str) -> None:
         """The gate's verdict, with every number; written down beside its look."""
@@ -180,7 +184,7 @@ class LearnStages:
     def _apart(self, row: LearningRow, name: str, order: AnyOrder) -> Path:
         """The folder of a job that was run apart."""
         folder = self.folder(row.job) / name
-        run_apart(folder, order, self._oversight(row, name))
+        self.apart(folder, order, self._oversight(row, name))
         return folder
 
     def _oversight(self, row: LearningRow, part: str) -> Oversight:
@@ -209,9 +213,11 @@ class LearnStages:
             look = take_look(session, plan, sealed_set=sealed.sealed_set, candidate=row.candidate)
         return sealed, look.look
 
-    def _integrity(self, row: LearningRow) -> dict[str, float | bool | str]:
-        """What was measured of the candidate's files, by the child that made them and by this process now."""
-        return dict(self._fitted(row.job).get("integrity") or {}) | {"files intact": True}
+    def _integrity(self, row: LearningRow, test: Sequence[Item]) -> dict[str, float | bool | str]:
+        """What was measured of the candidate by the child that made it, and of who is in its test."""
+        fitted = self._training(row).patients(*FITTED)
+        leaked = float(len(fitted & {item.patient for item in test}))
+        return dict(self._fitted(row.job).get("integrity") or {}) | {"test_patients_trained_on": leaked}
 
     def _base(self, row: LearningRow) -> ModelVersion:
         return approved(self.index, self.config.infer.folder / row.model)

@@ -34,10 +34,9 @@ from dicomnode.learn.train.ranks import joined
 from dicomnode.learn.train.recalibrate import Calibrated, calibrated
 from dicomnode.learn.train.recipes import PATIENCE
 from dicomnode.learn.train.seeds import repeatable
-from dicomnode.learn.train.verify import reload_difference
+from dicomnode.learn.train.verify import ADAPTER, WEIGHTS, reload_difference
 from dicomnode.learn.values import RecipeName, Split
 
-ADAPTER, WEIGHTS = "adapter.safetensors", "model.pt"
 LIBRARIES = ("torch", "monai", "pytorch-ignite", "peft", "optuna", "scikit-learn", "numpy")
 
 
@@ -61,6 +60,7 @@ def train(order: TrainOrder, folder: Path, say: Say, *, patience: int = PATIENCE
 
 def _trained(job: Job) -> dict[str, Any]:
     require_both_classes(job)
+    base = weights_digest(job.bundle.network)
     choice = chosen(job, FITS)
     name = choice.recipe
     fit = FITS[name](job.wanted(name, learning_rate=choice.learning_rate))
@@ -71,16 +71,17 @@ def _trained(job: Job) -> dict[str, Any]:
         "learning_rate": fit.learning_rate,
         "trials": choice.trials,
         "cv": choice.cv,
-        "notes": [*warning(job, name), *fit.notes, *(one.note for one in found if one.note)],
+        "warnings": list(warning(job, name)),
+        "notes": [*fit.notes, *(one.note for one in found if one.note)],
         "calibration": [_told(one) for one in found],
         "seed": job.order.seed,
         "versions": dict(_versions()),
         "items_seen": len(job.train) + len(job.stop),
         "patients": len({item.patient for item in (*job.train, *job.stop)}),
-    } | _kept(job, name, fit)
+    } | _kept(job, name, fit, base)
 
 
-def _kept(job: Job, name: RecipeName, fit: Fit) -> dict[str, Any]:
+def _kept(job: Job, name: RecipeName, fit: Fit, base: str) -> dict[str, Any]:
     """Write the candidate's file, and tell of the training."""
     told: dict[str, Any] = {
         "trainable": fit.trainable,
@@ -89,16 +90,23 @@ def _kept(job: Job, name: RecipeName, fit: Fit) -> dict[str, Any]:
         "best_epoch": fit.told.best_epoch,
         "history": fit.told.history,
         "wise_alpha": fit.wise_alpha,
-        "base": weights_digest(job.bundle.network),
+        "base": base,
+        "integrity": {"base_unchanged": weights_digest(job.bundle.network) == base},
     }
     if name is RecipeName.RECALIBRATE or not job.ranks.is_first:
         return told
     if fit.tensors is None:
         save_weights(job.folder / WEIGHTS, fit.network)
-        return told | {"file": WEIGHTS}
+        return told | _whole(job, WEIGHTS, fit, told["integrity"])
     adapter = Adapter(told["base"], fit.tensors, {"recipe": name.value, **fit.metadata})
     write_adapter(job.folder / ADAPTER, adapter)
-    return told | {"file": ADAPTER, "reload": reload_difference(job, job.folder / ADAPTER, fit.network)}
+    return told | _whole(job, ADAPTER, fit, told["integrity"])
+
+
+def _whole(job: Job, file: str, fit: Fit, integrity: dict[str, Any]) -> dict[str, Any]:
+    """The candidate's file, and how well it makes the network that was trained."""
+    difference = reload_difference(job, job.folder / file, fit.network)
+    return {"file": file, "integrity": integrity | {"reload_logit_difference": difference}}
 
 
 def _calibration(job: Job, fit: Fit) -> list[Calibrated]:

@@ -13,26 +13,38 @@ from dicomnode.learn.train.fitting import example
 from dicomnode.learn.train.job import Job
 from dicomnode.learn.train.pool import ItemPool, files
 
+ADAPTER, WEIGHTS = "adapter.safetensors", "model.pt"
+"""The file of a candidate."""
 LARGEST = 1e-4
 LOOKED_AT = 4
 
 
 def reload_difference(job: Job, path: Path, trained: nn.Module) -> float:
-    """Largest difference between the outputs of the trained network and of the base with the file's adapter.
+    """Largest difference between the outputs of the trained network and of what its file makes again.
 
     Raises:
         ModelFault: it is more than 1e-4.
     """
-    made = copy.deepcopy(job.bundle.network).cpu()
-    Swap(made).apply(read_adapter(path))
+    made = _made_again(job, path, trained)
     trained = trained.cpu().eval()
     items = files(job.training, job.train[:LOOKED_AT])
     images = [example(ItemPool([one])) for one in items]
     with torch.no_grad():
         found = max(_difference(made.eval()(image), trained(image)) for image in images)
     if found > LARGEST:
-        raise ModelFault(f"the adapter's file makes another network than the one that was trained: {found:.2g} apart")
+        raise ModelFault(f"the candidate's file makes another network than the one that was trained: {found:.2g} apart")
     return found
+
+
+def _made_again(job: Job, path: Path, trained: nn.Module) -> nn.Module:
+    """The base with the adapter of a file, or the network with the weights of one."""
+    if path.name == ADAPTER:
+        made = copy.deepcopy(job.bundle.network).cpu()
+        Swap(made).apply(read_adapter(path))
+        return made
+    made = copy.deepcopy(trained).cpu()
+    made.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return made
 
 
 def _difference(one: object, other: object) -> float:

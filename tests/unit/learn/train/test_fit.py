@@ -55,7 +55,7 @@ def test_a_small_recipe_learns_and_its_file_names_its_base(
     )  # fmt: skip
     assert adapter.base == told["base"]
     assert kinds | {"set/head.weight"} <= adapter.tensors.keys()
-    assert told["reload"] <= 1e-4
+    assert told["integrity"]["reload_logit_difference"] <= 1e-4
     assert told["history"][-1]["merit"] > 0.95
 
 
@@ -93,7 +93,7 @@ def test_recalibration_changes_no_weight_and_has_no_file(tmp_path: Path) -> None
 def test_a_recipe_that_is_named_below_its_count_runs_and_says_so(tmp_path: Path) -> None:
     told = trained(tmp_path, RecipeName.NORM, epochs=1)
 
-    assert told["notes"] == ["too few for a verdict: 76 patients, 200 are needed for norm"]
+    assert told["warnings"] == ["too few for a verdict: 76 patients, 200 are needed for norm"]
 
 
 def test_what_may_be_tuned_is_what_dicom_toml_lets_change(tmp_path: Path) -> None:
