@@ -94,7 +94,7 @@ def _learning(told: Told) -> dict[str, object]:
 def _tried(told: Told) -> dict[str, object]:
     """Recipe, settings, every trial and the course of the loss."""
     fitted = told.fitted
-    nested = ("trials", "history", "cv", "calibration", "versions")
+    nested = ("trials", "history", "cv", "calibration", "versions", "integrity", "warnings")
     told_of = [(name, value) for name, value in fitted.items() if name not in nested and value not in (None, "")]
     settings = [(plain.words(name), str(value) if name == "seed" else _value(value)) for name, value in told_of]
     history = fitted.get("history")
@@ -150,7 +150,10 @@ def _data(told: Told) -> dict[str, object]:
     data = told.data
     names = {split.value: wording.SPLITS[split.value] for split in Split}
     splits = [(names[split.value], data.splits[split]) for split in Split if split in data.splits]
-    groups = {plain.words(name): list(values.items()) for name, values in data.groups.items()}
+    groups = {
+        plain.words(name): [(wording.SOURCES.get(value, value), count) for value, count in values.items()]
+        for name, values in data.groups.items()
+    }
     return {"splits": splits, "groups": groups, "months": figures.months_plot(data.months)}
 
 

@@ -115,6 +115,12 @@ ROLES = {
 }
 """Of each kind of model, the three roles of a case."""
 
+SOURCES = {
+    "person": "a person, by command", "seg": "segmentation (SEG)", "rtstruct": "structure set (RTSTRUCT)",
+    "sr": "reader's report (SR)", "key object": "key object", "table": "table (CSV, JSON)",
+    "report": "report text, by a labeler",
+}  # fmt: skip
+
 UNCHANGED = (
     "intended use",
     "kind of input and the rules that choose it",
