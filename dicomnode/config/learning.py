@@ -140,6 +140,8 @@ class Learn(Table):
     """Training processes (torchrun), or accelerators."""
     threads: NonNegativeInt = 0
     """CPU threads of each; 0: all cores."""
+    trials: Annotated[int, Field(ge=0, le=8)] = 8
+    """Learning rates that are tried by inner cross-validation; 0: the recipe's own is taken."""
     memory_share: Annotated[float, Field(gt=0, le=1)] = 0.6
     """Of an accelerator's memory that training may take; it keeps it while it is paused, and analyses need the rest."""
     monthly: Cron = "0 20 1 * *"

@@ -80,7 +80,7 @@ class LearnStages:
         with self.index.transaction() as session:
             mark_trained(session, self._training(row).patients(*FITTED))
         setting = self._model(row.model)
-        candidate = Arm(CANDIDATE, setting.recipe or self.config.learn.recipe)
+        candidate = Arm(CANDIDATE, setting.recipe or self.config.learn.recipe, trials=self.config.learn.trials)
         self._trained(row, candidate)
         for arm in further_arms(self._fitted(job)):
             try:

@@ -27,6 +27,8 @@ LEARN_S = 4 * 3600.0
 LEARNING = f"""[learn]
 enabled = true
 sources = ["READER"]
+recipe = "lpft"
+trials = 2
 window = ""
 shadow_studies = 100
 [[learn.map]]

@@ -30,6 +30,7 @@ LEARNING = f"""[learn]
 enabled = true
 sources = ["READER"]
 recipe = "lpft"
+trials = 0
 window = ""
 shadow_studies = 5
 [[learn.map]]
