@@ -76,7 +76,7 @@ def _looked_at(index: Index, config: Config, waiting: Waiting) -> Taken:
             with index.snapshot() as session:
                 aided = _is_aided(session, config.node.state, drawing)
             return labels_of(drawing, meanings_of(config), config.node.state, assisted=aided)
-    except BROKEN as fault:
+    except (*BROKEN, MemoryError) as fault:
         log.error("label.unreadable", object=waiting.instance_key, reason=type(fault).__name__)
         words = str(fault) if isinstance(fault, SeriesRefused) else type(fault).__name__
         return Taken(reason=f"it could not be read ({words})")

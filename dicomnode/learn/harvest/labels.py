@@ -122,7 +122,7 @@ def follow_retractions(session: Session, since_s: float) -> int:
         .join(StudyRow, StudyRow.study_key == LabelRow.study_key)
         .where(StudyRow.last_received_s >= since_s, LabelRow.source.in_(OBJECTS))
     )
-    attached = LabelRow.state.in_((LabelState.ATTACHED, LabelState.REFUSED))
+    attached = LabelRow.state == LabelState.ATTACHED
     gone = session.scalars(changed.where(attached, versions.exists(), ~current)).all()
     taken_back = (LabelRow.state == LabelState.WITHDRAWN) & (LabelRow.reason == RETRACTED)
     back = session.scalars(changed.where(taken_back, current)).all()

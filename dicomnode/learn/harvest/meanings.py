@@ -83,7 +83,7 @@ def models_of(folder: Path) -> dict[str, DicomToml]:
     for path in sorted(folder.glob("*/dicom.toml")):
         try:
             found[path.parent.name] = load_dicom_toml(path.parent)
-        except ConfigFault:
+        except (ConfigFault, OSError, UnicodeDecodeError):
             continue  # `dicomnode check` and `models list` say what is wrong with it
     return found
 

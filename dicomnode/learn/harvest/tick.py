@@ -43,7 +43,10 @@ def harvest(index: Index, config: Config, since_s: float = 0.0) -> int:
         return 0
     new = harvest_documents(index, config, since_s)
     if _is_due(index, since_s):
-        settle(index, config, since_s)
+        try:
+            settle(index, config, since_s)
+        except NodeError as fault:  # a lost split key stops learning, never the analyses
+            log.error("label.unsettled", reason=str(fault))
     return new
 
 

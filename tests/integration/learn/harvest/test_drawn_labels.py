@@ -7,15 +7,18 @@ import pytest
 from pydicom import Dataset
 
 from dicomnode.bundles.dicom_toml import load_dicom_toml
-from dicomnode.index.learning import HarvestedRow, LabelRow
+from dicomnode.complete.rejections import read_key_objects
+from dicomnode.index.learning import HarvestedRow, LabelRow, PatientRow
 from dicomnode.index.studies import load_study
 from dicomnode.learn.harvest.drawings import drawings_to_read, harvest_drawing
 from dicomnode.learn.harvest.drawn import drawn_on
 from dicomnode.learn.harvest.resolve import resolved
+from dicomnode.learn.split.keys import KEY_FILE
 from dicomnode.learn.values import LabelState, Source, What
 from dicomnode.volume.build import build_volume
 from tests.integration.learn.harvest.reader_made import labels, send
-from tests.phantom import ct_series
+from tests.integration.learn.harvest.test_reader_labels import rejection
+from tests.phantom import SUBJECT, Subject, ct_series
 from tests.site_made import MODEL, Site
 from tests.unit.learn.harvest.drawn_made import AUTOMATIC, random_map, segmentation, structure_set
 
@@ -130,6 +133,41 @@ def test_a_drawing_that_cannot_be_used_is_a_refused_label_with_the_reason(
 
     (row,) = drawn_labels(site)
     assert (row.state, row.reason) == (LabelState.REFUSED, words)
+
+
+def test_a_drawing_on_images_of_another_study_is_refused_and_a_retraction_makes_it_no_better(site: Site) -> None:
+    theirs = ct_series(subject=Subject(patient_id="PHANTOM-2", study="another"))
+    send(site, [*ct_series(), *theirs], "PACS")
+    seg = segmentation(theirs, random_map(SHAPE, 1))
+    seg.StudyInstanceUID, seg.PatientID = ct_series()[0].StudyInstanceUID, SUBJECT.patient_id
+    send(site, [seg])
+
+    (row,) = drawn_labels(site)
+    assert (row.state, row.reason) == (LabelState.REFUSED, "the images that it was drawn on are not in its study")
+    send(site, [rejection(seg)])
+    read_key_objects(site.index, site.config.node.state)
+    assert [one.state for one in labels(site)] == [LabelState.REFUSED]
+
+
+def test_a_drawing_under_another_patients_id_holds_its_study_and_gives_no_label(site: Site) -> None:
+    images = ct_series()
+    send(site, [*images, renamed(segmentation(images, random_map(SHAPE, 1)), PatientID="SOMEBODY-ELSE")])
+
+    assert drawn_labels(site) == []
+
+
+def test_a_lost_split_key_stops_learning_and_nothing_else(site: Site) -> None:
+    images = ct_series()
+    send(site, [*images, segmentation(images, random_map(SHAPE, 1))])
+    drawn_labels(site)
+    with site.index.transaction() as session:
+        session.add(PatientRow(patient="ab" * 32, split="train", assigned_s=1.0))
+        session.query(LabelRow).update({LabelRow.patient: ""})
+    (site.config.node.state / KEY_FILE).unlink()
+
+    (row,) = labels(site)
+
+    assert row.patient == ""
 
 
 def test_a_drawing_before_its_images_is_looked_at_again_when_they_are_here(site: Site) -> None:
