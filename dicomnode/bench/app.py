@@ -168,6 +168,27 @@ def while_training(
     raise typer.Exit(0 if found.reached else 1)
 
 
+@app.command()
+def drift(
+    data: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder of chest X-rays (JPEG or PNG).")],
+    bundle: Annotated[Path, typer.Option(help="The chest X-ray bundle.")] = Path("models/chest_xray_pneumonia"),
+    images: Annotated[int, typer.Option(min=50, help="Radiographs to look at.")] = 400,
+    trials: Annotated[int, typer.Option(min=20, help="Windows drawn for each rate.")] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """How soon drift is seen, and how often without cause; exit code 1 where a target is missed."""
+    from dicomnode.bench import drift as bench
+    from dicomnode.bench.tables import drift_table
+
+    console, progress = Console(), Console(stderr=True)
+    found = bench.measure(bundle, data, images, trials, lambda what: progress.print(f"[dim]{what}[/dim]"))
+    if as_json:
+        console.print_json(json.dumps([vars(one) | {"target": one.is_target} for one in found]))
+    else:
+        console.print(drift_table(found))
+    raise typer.Exit(0 if all(one.is_target is not False for one in found) else 1)
+
+
 def _receive(repeats: int, instances: int, as_json: bool) -> bool:
     from dicomnode.bench import receive as bench
 

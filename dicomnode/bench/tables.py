@@ -9,6 +9,7 @@ from rich.table import Table
 from dicomnode.bench.receive import Figures, Verdict
 
 if TYPE_CHECKING:
+    from dicomnode.bench.drift import Rate
     from dicomnode.bench.encoding import Compared
     from dicomnode.bench.turnaround import Turnaround
 
@@ -41,6 +42,17 @@ def verdicts_table(judged: list[Verdict]) -> Table:
         where = (cell.setting, f"{cell.side}×{cell.side}", str(cell.associations))
         ratios = (f"{verdict.ratio:.2f}", f"≥ {verdict.target:g}")
         table.add_row(*where, verdict.receiver, verdict.peer, *ratios, answer)
+    return table
+
+
+def drift_table(found: "tuple[Rate, ...]") -> Table:
+    """One row a change and number of studies."""
+    table = Table(title="how often a look alarms, p < 0.05 after correction")
+    for heading in ("change", "studies", "alarms", "target"):
+        table.add_column(heading)
+    for one in found:
+        target = {None: "", True: "reached", False: "MISSED"}[one.is_target]
+        table.add_row(one.change, str(one.studies), f"{one.seen:.1%}", target)
     return table
 
 

@@ -81,7 +81,7 @@ def rate(before: Sequence[bool], now: Sequence[bool]) -> tuple[float, float]:
     return sum(now) / len(now), float(fisher_exact(table).pvalue)
 
 
-def discrepancy(before: Numbers, now: Numbers, seed: int) -> tuple[float, float]:
+def discrepancy(before: Numbers, now: Numbers, seed: int, permutations: int = PERMUTATIONS) -> tuple[float, float]:
     """Squared maximum mean discrepancy of embeddings (image, number), and p by permutation.
 
     Each number is counted in units of its spread in the frozen window; the kernel is Gaussian, its width the median
@@ -98,8 +98,8 @@ def discrepancy(before: Numbers, now: Numbers, seed: int) -> tuple[float, float]
     np.fill_diagonal(kernel, 0.0)
     found = _discrepancies(kernel, np.arange(len(scaled))[None] < len(old))[0]
     random, larger, done = np.random.default_rng(seed), 0, 0
-    while done < PERMUTATIONS and larger < ENOUGH:
-        orders = random.random((min(RETOLD, PERMUTATIONS - done), len(scaled))).argsort(1)
+    while done < permutations and larger < ENOUGH:
+        orders = random.random((min(RETOLD, permutations - done), len(scaled))).argsort(1)
         larger += int((_discrepancies(kernel, orders < len(old)) >= found).sum())
         done += len(orders)
     return float(found), (larger + 1) / (done + 1)
