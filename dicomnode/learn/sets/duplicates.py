@@ -18,9 +18,9 @@ from sqlalchemy.orm import Session
 from dicomnode.index.learning import DuplicateRow
 from dicomnode.learn.values import Item, Split
 
-ALIKE = 0.985
+ALIKE = 0.95
 """Correlation of two thumbnails from which they may be of one image."""
-ALIKE_BEYOND = 0.95
+ALIKE_BEYOND = 0.90
 """The same of what is left without the mean of all."""
 ALIKE_OF_FEW = 0.998
 """Where there are too few images to know what they share."""

@@ -5,12 +5,12 @@ import base64
 from torch import Tensor
 from torch.nn import functional
 
-FLAT = (32, 32)
-DEEP = (10, 10, 10)
+FLAT = (16, 16)
+DEEP = (8, 8, 8)
 
 
 def thumbnail_text(image: Tensor) -> str:
-    """The first channel of an image (channel, ...) in about a thousand grey values, base64; empty of a blank image."""
+    """The first channel of an image (channel, ...) in a few hundred grey values, base64; empty of a blank image."""
     first = image[:1].float()[None]
     small = (
         functional.adaptive_avg_pool2d(first, FLAT) if image.ndim == 3 else functional.adaptive_avg_pool3d(first, DEEP)
