@@ -12,7 +12,7 @@ from pydicom.sr.coding import Code
 
 from dicomnode.demo.image import uid_of
 
-PRESENT, ABSENT = Code("52101004", "SCT", "Present"), Code("2667000", "SCT", "Absent")
+PRESENT, ABSENT = Code("52101004", "SCT", "Present"), Code("272519000", "SCT", "Absent")
 READER = "Reader^Bench"
 MAKER = {"manufacturer": "dicomnode bench", "manufacturer_model_name": "reader", "software_versions": "1"}
 

@@ -29,10 +29,11 @@ YES = frozenset((
 ))  # fmt: skip
 """Present (two schemes), Yes, Positive, Known present, Agreement with prior findings."""
 NO = frozenset((
-    "272519000/SCT", "121054/DCM", "373067005/SCT", "260385009/SCT", "410516002/SCT", "122776/DCM", "111458/DCM",
-    "122748/DCM",
+    "272519000/SCT", "2667000/SCT", "121054/DCM", "373067005/SCT", "260385009/SCT", "410516002/SCT", "122776/DCM",
+    "111458/DCM", "122748/DCM",
 ))  # fmt: skip
-"""Absent (two schemes), No, Negative, Known absent, Disagreement with prior findings, Discarded, False positive."""
+"""Absent (two of SNOMED, one of DICOM), No, Negative, Known absent, Disagreement with prior findings, Discarded, False
+positive."""
 UNSURE = frozenset((
     "373068000/SCT", "121059/DCM", "42425007/SCT", "82334004/SCT", "280416009/SCT", "371930009/SCT", "2931005/SCT",
 ))  # fmt: skip
