@@ -54,7 +54,7 @@ def figure(found: object) -> str:
     if not isinstance(found, Estimate):
         return number(found)
     level = "" if abs(found.level - 0.95) < 1e-9 else f", {100 * found.level:.4g} % interval"
-    patients = f", n = {number(found.n)}" if found.n else ""
+    patients = f", n\u00a0=\u00a0{number(found.n)}" if found.n else ""
     return f"{estimate(found)}{level}{patients}"
 
 

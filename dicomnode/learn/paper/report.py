@@ -95,7 +95,7 @@ def _tried(told: Told) -> dict[str, object]:
     """Recipe, settings, every trial and the course of the loss."""
     fitted = told.fitted
     nested = ("trials", "history", "cv", "calibration", "versions", "integrity", "warnings")
-    told_of = [(name, value) for name, value in fitted.items() if name not in nested and value not in (None, "")]
+    told_of = [(name, value) for name, value in fitted.items() if name not in nested and value not in (None, "", [])]
     settings = [(plain.words(name), str(value) if name == "seed" else _value(value)) for name, value in told_of]
     history = fitted.get("history")
     rows = [row for row in history if isinstance(row, Mapping)] if isinstance(history, list) else []
