@@ -23,6 +23,7 @@ from dicomnode.learn.harvest.meanings import Meanings, meanings_of
 from dicomnode.learn.harvest.objects import Taken, Waiting, changed_since, is_replaced, keep, waiting_objects
 from dicomnode.learn.harvest.patients import key_patients
 from dicomnode.learn.harvest.revised import refuse_revised, revised_images
+from dicomnode.learn.reports.from_sr import harvest_text_reports
 from dicomnode.volume.read import quiet
 
 log = structlog.get_logger()
@@ -41,7 +42,7 @@ def harvest(index: Index, config: Config, since_s: float = 0.0) -> int:
     read_reader_reports(index, config.node.state, since_s)
     if not config.learn.enabled:
         return 0
-    new = harvest_documents(index, config, since_s)
+    new = harvest_documents(index, config, since_s) + harvest_text_reports(index, config, since_s)
     if _is_due(index, since_s):
         try:
             settle(index, config, since_s)

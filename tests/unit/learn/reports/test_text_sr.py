@@ -1,11 +1,17 @@
 """A Basic Text SR is read as report text, under the headings that it has."""
 
+from pathlib import Path
+
 from pydicom import Dataset
 
+from dicomnode.index.database import Index
+from dicomnode.learn.harvest.objects import Waiting
 from dicomnode.learn.reports.facts import Status
+from dicomnode.learn.reports.from_sr import NO_PERSON, labels_of_text_sr
 from dicomnode.learn.reports.labeler import labelers
 from dicomnode.learn.reports.labels import facts
 from dicomnode.learn.reports.text_sr import BASIC_TEXT, ENHANCED, report_text
+from tests.unit.learn.reports.reports_made import LEARN
 
 
 def item(kind: str, meaning: str, text: str = "", *inside: Dataset) -> Dataset:
@@ -45,3 +51,19 @@ def test_a_report_with_measurements_or_without_text_is_none() -> None:
     assert report_text(report(ENHANCED, item("NUM", "Diameter"))) is None
     assert report_text(report("1.2.840.10008.5.1.4.1.1.88.33")) is None
     assert report_text(empty) is None
+
+
+def test_only_a_persons_report_becomes_labels(index: Index) -> None:
+    waiting = Waiting(1, "1.2.3.4", "f" * 64, 1, "1.2.3", Path("unused"), 100.0, ("P1", "P1"))
+    by_nobody, by_reader = report(), report()
+    by_reader.ContentSequence[1].ContentSequence[0].TextValue = "Small pleural effusion."
+    author = Dataset()
+    author.ObserverType, author.PersonName = "PSN", "Reader^One"
+    by_reader.AuthorObserverSequence = [author]
+
+    with index.transaction() as session:
+        assert labels_of_text_sr(session, waiting, by_nobody, LEARN).reason == NO_PERSON
+        (label,) = labels_of_text_sr(session, waiting, by_reader, LEARN).labels
+
+    assert (label.output, label.value, label.source, label.study_uid) == (1, 1.0, "report", "1.2.3")
+    assert (label.who, label.object_uid, label.weight) == ("english 1", "1.2.3.4", 0.3)
