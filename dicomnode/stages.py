@@ -26,7 +26,18 @@ from dicomnode.handover import hand_over, handed_over
 from dicomnode.index.database import Index
 from dicomnode.index.learning import EmbeddingRow
 from dicomnode.index.priors import earlier_report, prior_failure
-from dicomnode.index.runs import begin, end, load_run, may_post, note_fault, note_posted, paused_scopes, require_run
+from dicomnode.index.runs import (
+    POSTED,
+    POSTING,
+    begin,
+    end,
+    load_run,
+    may_post,
+    note_fault,
+    note_posted,
+    paused_scopes,
+    require_run,
+)
 from dicomnode.learn.versions.in_use import version_of_run
 from dicomnode.learn.versions.research import for_research
 from dicomnode.learn.versions.shadow import COMPARE, compare, failed
@@ -149,6 +160,8 @@ class Stages:
         if self._is_shadow(run_key):
             self._compare(run_key, analysed)
             return 0
+        if self._is_cancelled(run_key):
+            return 0
         run, series, rules = self._load(run_key, "encode")
         run = unable(run, attempt, self.config.node.uid_root) if analysed else run
         began_s = time.monotonic()
@@ -215,6 +228,8 @@ class Stages:
         if self._is_shadow(run_key):
             failed(self.index, run_key, reason, time.time())
             return
+        if self._is_cancelled(run_key):  # meanwhile, by a person or a rollback: what went wrong then harms nobody
+            return
         with self.index.transaction() as session:
             end(session, run_key, RunStatus.PARKED, reason)
         log.error("run.parked", run=run_key[:12], reason=reason)
@@ -235,21 +250,26 @@ class Stages:
         self.chores[name](moment)
 
     def _load(self, run_key: str, stage: str) -> tuple[Run, Series, DicomToml]:
-        self._note(run_key, stage)
         with self.index.snapshot() as session:
             row = require_run(session, run_key)
             try:
-                model = version_of_run(session, self.config, row.model, row.model_digest, shadow=row.shadow)
+                kinds = {"shadow": row.shadow, "late": row.stage in (POSTING, POSTED)}
+                model = version_of_run(session, self.config, row.model, row.model_digest, **kinds)
             except ModelFault as fault:  # for IT: no reader is told that a bundle was replaced
                 raise ConfigFault(str(fault)) from fault
         with self.index.snapshot() as session:
             run, series = load_run(session, self.config.node.state, run_key, model)
+        self._note(run_key, stage)
         rules = load_dicom_toml(model.folder)
         return run, series, for_research(rules) if model.research else rules
 
     def _is_shadow(self, run_key: str) -> bool:
         with self.index.snapshot() as session:
             return require_run(session, run_key).shadow
+
+    def _is_cancelled(self, run_key: str) -> bool:
+        with self.index.snapshot() as session:
+            return require_run(session, run_key).status == RunStatus.CANCELLED
 
     def _compare(self, run_key: str, analysed: dict[str, str]) -> None:
         """Tell a shadow's answer beside that of the version in use; one that has none yet is waited for by a chore."""
@@ -287,8 +307,10 @@ class Stages:
             raise
 
     def _note(self, run_key: str, stage: str) -> None:
+        """Keep the stage; a run that began to post before a crash goes on posting, whatever is done again for it."""
         with self.index.transaction() as session:
-            require_run(session, run_key).stage = stage
+            row = require_run(session, run_key)
+            row.stage = row.stage if row.stage == POSTING else stage
 
     def _say(self, run_key: str, summary: dict[str, object], embedding: tuple[float, ...]) -> None:
         with self.index.transaction() as session:

@@ -213,7 +213,7 @@ class LearnedVersionRow(Base):
     """"", "site:NAME" or "scanner:NAME"."""
     training_set: Mapped[str] = mapped_column(HEX, default="")
     state: Mapped[str] = mapped_column(String(16), index=True)
-    """candidate, shadow, in use, former, rejected."""
+    """candidate, shadow, in use, former, rolled back, rejected."""
     verdict: Mapped[str] = mapped_column(String(16), default="")
     research: Mapped[bool] = mapped_column(Boolean, default=False)
     """In use by override: every result is titled RESEARCH."""

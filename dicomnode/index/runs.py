@@ -38,6 +38,8 @@ from dicomnode.values import (
 ENDED = (RunStatus.DONE, RunStatus.PARKED, RunStatus.CANCELLED)
 POSTING = "post"
 """Stage of a run that can no longer be cancelled."""
+POSTED = "deliver"
+"""Stage of a run whose results are in the outbox."""
 FAULT = "fault"
 """Key of a run's summary: why it could not be analysed, as a branch of the error tree."""
 
@@ -186,7 +188,7 @@ def may_post(session: Session, key: str) -> bool:
 def note_posted(session: Session, key: str, *, parked: bool, reason: str) -> None:
     """Note that a run's results are in the outbox: delivery follows, or (could not analyse) a person besides."""
     row = require_run(session, key)
-    row.stage = "deliver"
+    row.stage = POSTED
     row.status, row.reason = (RunStatus.PARKED if parked else RunStatus.DELIVERING), reason
 
 

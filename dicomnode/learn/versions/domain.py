@@ -42,8 +42,8 @@ class Covered:
 
 
 def covered(items: Iterable[Item]) -> Covered:
-    """What the items of a sealed test cover."""
-    listed = tuple(items)
+    """What the items of a sealed test cover; a label whose maker had seen our result is in none."""
+    listed = tuple(item for item in items if not item.assisted)
     return Covered(
         len({item.patient for item in listed}),
         _ages(_kinds(listed, "age_band")),

@@ -18,7 +18,19 @@ log = structlog.get_logger()
 
 RUNS = ("in use", "former")
 """States of a version whose runs may go on to their end: those made before a rollback are taken back by it."""
-SHADOWS = (*RUNS, "shadow", "candidate", "rejected")
+ROLLED_BACK = "rolled back"
+SHADOWS = (*RUNS, ROLLED_BACK, "shadow", "candidate", "rejected")
+
+
+class WasRolledBack(ModelFault):
+    """A version was taken out of use; its runs were made anew with another."""
+
+    def __init__(self, row: LearnedVersionRow) -> None:
+        super().__init__(
+            f"version {row.version} of {row.model} was rolled back, and analyses nothing any more: "
+            "`dicomnode retry --study UID` has the study analysed by what is in use now"
+        )
+        self.digest = row.digest
 
 
 class OtherBase(ModelFault):
@@ -92,23 +104,38 @@ def answers_for(session: Session, model: str, scope: str, base: ModelVersion) ->
     return row.digest if row else base.digest
 
 
-def learned_version(session: Session, config: Config, row: LearnedVersionRow, *, shadow: bool = False) -> ModelVersion:
-    """A version made here, if it may run; a candidate may run as a shadow alone.
+def learned_version(
+    session: Session, config: Config, row: LearnedVersionRow, *, shadow: bool = False, late: bool = False
+) -> ModelVersion:
+    """A version made here, if it may run.
+
+    Args:
+        session: open.
+        config: of the node.
+        row: the version.
+        shadow: for a run that nobody is sent; any candidate may.
+        late: for a run whose results were about to go out when the version was rolled back.
 
     Raises:
         NotApproved: nobody promoted it, or its approval was revoked.
+        WasRolledBack: it was taken out of use.
         Tampered: its files are not those it was made of.
     """
     approval = version_row(session, row.digest)
     revoked = approval is not None and approval.revoked_s is not None
-    if revoked or (row.state not in SHADOWS if shadow else row.state not in RUNS or approval is None):
+    if row.state == ROLLED_BACK and not (shadow or late):
+        raise WasRolledBack(row)
+    states = SHADOWS if shadow else (*RUNS, ROLLED_BACK)
+    if revoked or row.state not in states or (approval is None and not shadow):
         raise NotApproved(f"{row.model} {row.version}", row.digest, revoked=revoked)
     folder = config.node.state / row.folder
     require_intact(folder, row.model, row.digest)
     return ModelVersion(row.model, row.version, row.digest, device_uid(row.digest), folder, research=row.research)
 
 
-def version_of_run(session: Session, config: Config, model: str, digest: str, *, shadow: bool) -> ModelVersion:
+def version_of_run(
+    session: Session, config: Config, model: str, digest: str, *, shadow: bool, late: bool = False
+) -> ModelVersion:
     """The version that a run was made for, wherever it lies; runs in flight keep theirs.
 
     Raises:
@@ -117,7 +144,7 @@ def version_of_run(session: Session, config: Config, model: str, digest: str, *,
     """
     row = session.get(LearnedVersionRow, digest)
     if row is not None:
-        return learned_version(session, config, row, shadow=shadow)
+        return learned_version(session, config, row, shadow=shadow, late=late)
     base = installed(session, config, model)
     if base.digest != digest:
         raise ModelFault(f"{model} was replaced after this run was made: `dicomnode retry --study UID`")

@@ -122,7 +122,7 @@ def _last_tests(session: Session, now_s: float) -> Iterator[LastTest]:
         yield LastTest(model, row.passed, max(0.0, now_s - row.at_s), row.words)
 
 
-GONE = ("former", "rejected")
+GONE = ("former", "rolled back", "rejected")
 """States of versions that do not answer: what their last test said is history."""
 
 

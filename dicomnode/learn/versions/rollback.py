@@ -15,7 +15,7 @@ from dicomnode.index.learning import AlarmRow, InUseRow, LearnedVersionRow
 from dicomnode.index.runs import POSTING, add_run, end, load_run, run_key
 from dicomnode.index.schema import RunRow
 from dicomnode.learn.versions.folders import Tampered, require_intact
-from dicomnode.learn.versions.in_use import in_use
+from dicomnode.learn.versions.in_use import ROLLED_BACK, in_use
 from dicomnode.learn.versions.record import keep_head, one_at_a_time, record
 from dicomnode.values import Header, ModelVersion, Priority, Run, RunStatus
 
@@ -114,7 +114,7 @@ def _moved(session: Session, config: Config, pointer: InUseRow) -> RolledBack:
     """The pointer goes to the version before that is whole, else to the installed bundle; runs in flight follow."""
     model, scope, left = pointer.model, pointer.scope, pointer.digest
     row = session.get_one(LearnedVersionRow, left)
-    row.state = "former"
+    row.state = ROLLED_BACK
     target = _before(session, config, row)
     if target is None:
         session.delete(pointer)

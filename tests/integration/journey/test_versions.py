@@ -215,6 +215,39 @@ def test_a_run_that_posts_while_its_version_is_rolled_back_posts_once(site: Site
     assert len(site.rows(ResultRow)) == 2
 
 
+def test_a_crash_while_posting_and_a_rollback_after_it_leave_one_set_of_results(site: Site) -> None:
+    promoted(site)
+    site.receive(ct_series())
+    site.decide()
+    (row,) = site.rows(RunRow)
+    site.stages.begin(row.run_key)
+    site.stages.analyse(row.run_key)
+    with site.index.transaction() as session:
+        may_post(session, row.run_key)
+    rollback(site.index, site.config, MODEL, by="Dr. Who", reason="a test")
+
+    site.stages.report(row.run_key, 0, {})  # twice: the first was cut off
+
+    site.stages.report(row.run_key, 0, {})
+    assert len(site.rows(ResultRow)) == 2
+    assert len(site.rows(RunRow)) == 1
+
+
+def test_what_goes_wrong_with_a_run_that_was_rolled_back_parks_nothing(site: Site) -> None:
+    promoted(site)
+    site.receive(ct_series())
+    site.decide()
+    (row,) = site.rows(RunRow)
+    site.stages.begin(row.run_key)
+    rollback(site.index, site.config, MODEL, by="Dr. Who", reason="a test")
+
+    with pytest.raises(ConfigFault, match="was rolled back"):
+        site.stages.analyse(row.run_key)
+    site.stages.park(row.run_key, "was rolled back")
+
+    assert {run.status for run in site.work()} == {RunStatus.CANCELLED, RunStatus.DELIVERING}
+
+
 def test_a_study_that_a_version_failed_on_is_analysed_by_the_one_before(site: Site) -> None:
     promoted(site)
     site.receive(ct_series())
@@ -261,7 +294,7 @@ def test_a_stored_run_says_the_same_again_and_a_changed_image_is_refused(site: S
 
     assert (again.differences, again.exact, again.version) == ((), True, "1.2.3+learned.1")
     forget(site.config.node.state, [run.run_key])
-    assert "the answer is gone" in replay(site.index, site.config, run.run_key, build, Levels()).words()
+    assert "itself is gone" in replay(site.index, site.config, run.run_key, build, Levels()).words()
     image = next((site.config.node.state / "studies").rglob("*.dcm"))
     image.chmod(0o600)
     image.write_bytes(image.read_bytes()[:-2] + b"!!")
