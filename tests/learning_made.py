@@ -50,7 +50,7 @@ def classifier_made(
 
 def network_made(
     folder: Path, name: str, dicom: str, arguments: Mapping[str, Any], *, more: Mapping[str, Any] | None = None,
-    code: str = NETWORK, of: str = "Small", seed: int = 5,
+    code: str = NETWORK, of: str = "Small", seed: int = 5, inferer: str = "",
 ) -> ModelVersion:  # fmt: skip
     """A bundle around a network whose code is given."""
     bundle = folder / name
@@ -66,6 +66,8 @@ def network_made(
         "preprocessing": {"_target_": "Compose", "transforms": list(LOAD)},
         "inferer": {"_target_": "SimpleInferer"},
     }
+    if inferer:
+        config["inferer"] = {"_target_": f"{module}.{inferer}", "detector": "@detector"}
     (bundle / "configs" / "inference.json").write_text(json.dumps(config | dict(more or {})))
     torch.save(_weights(code, of, arguments, seed), bundle / "models" / "model.pt")
     return version_of(bundle)

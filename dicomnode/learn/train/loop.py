@@ -19,7 +19,7 @@ from dicomnode.learn.train.average import Average
 from dicomnode.learn.train.checkpoint import read, save
 from dicomnode.learn.train.faults import Diverged
 from dicomnode.learn.train.parts import Group, set_modes
-from dicomnode.learn.train.pool import Batch, Plan, Pool, endless, steps
+from dicomnode.learn.train.pool import Batch, Plan, Pool, endless, on_device, steps
 from dicomnode.learn.train.ranks import Ranks
 from dicomnode.learn.train.recipes import CLIP, EMA_FROM_STEPS, LEAST_EPOCHS, PATIENCE, RAMP_STEPS, WARM_UP
 from dicomnode.learn.train.task import Figure, Task
@@ -287,15 +287,6 @@ def weight_of(batch: Batch) -> float:
         return 0.0
     targets, weights = batch["targets"], batch["weight"]
     return float(((~targets.isnan()) * weights[:, None]).sum() if targets.numel() else weights.sum())
-
-
-def on_device(batch: Batch, device: torch.device) -> Batch:
-    """A batch, moved."""
-    return {key: _moved(value, device) for key, value in batch.items()}
-
-
-def _moved(value: Any, device: torch.device) -> Any:  # noqa: ANN401 -- a tensor, or a list of them
-    return [one.to(device) for one in value] if isinstance(value, list) else value.to(device, non_blocking=True)
 
 
 def _switch_on(network: nn.Module, groups: list[Group]) -> dict[str, nn.Parameter]:

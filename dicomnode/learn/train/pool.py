@@ -149,6 +149,15 @@ def collated(shown: Sequence[tuple[Pool, int]]) -> Batch:
     return {key: _together(key, [sample[key] for sample in samples]) for key in samples[0]}
 
 
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """A batch, moved."""
+    return {key: _moved(value, device) for key, value in batch.items()}
+
+
+def _moved(value: Any, device: torch.device) -> Any:  # noqa: ANN401 -- a tensor, or a list of them
+    return [one.to(device) for one in value] if isinstance(value, list) else value.to(device, non_blocking=True)
+
+
 def _together(key: str, parts: list[Tensor]) -> Tensor | list[Tensor]:
     same = all(part.shape == parts[0].shape for part in parts)
     return torch.stack(parts) if same and key not in LISTED else parts

@@ -1,6 +1,6 @@
 """Segmentation: Dice with cross-entropy, or with a focal loss where the structures are lesions."""
 
-from collections.abc import Iterator
+import math
 
 import torch
 from monai.losses import DiceCELoss, DiceFocalLoss
@@ -46,10 +46,17 @@ class Segmenting:
         return (mask[:, 0] == channel + first).float()
 
     def figure(self, network: nn.Module, pool: Pool) -> Figure:
-        """Mean Dice of the structures, each image as a whole through the bundle's own inferer."""
-        scores = [score for score in _dice_of(self._bundle, network, pool) if score == score]
+        """Mean Dice of the structures, each image as a whole through the bundle's own inferer; and the loss."""
+        device, scores, losses = next(network.parameters()).device, [], []
+        for n in range(len(pool)):
+            sample = pool.sample(n)
+            with torch.no_grad():
+                output = _finest(self._bundle.inferer(sample["image"][None].to(device), network)).float().cpu()
+            labels, truth = labels_of(self._bundle, output[0]), sample["mask"]
+            scores += [score for score in dice(self._bundle, labels, truth[0]) if not math.isnan(score)]
+            losses.append(float(self._of(output, truth[None])))
         mean = sum(scores) / len(scores) if scores else CANNOT_TELL
-        return Figure(mean)
+        return Figure(mean, -sum(losses) / max(1, len(losses)))
 
 
 def dice(bundle: Bundle, answer: Tensor, truth: Tensor) -> tuple[float, ...]:
@@ -60,16 +67,6 @@ def dice(bundle: Bundle, answer: Tensor, truth: Tensor) -> tuple[float, ...]:
         size = int(one.sum() + other.sum())
         found.append(2 * int((one & other).sum()) / size if size else float("nan"))
     return tuple(found)
-
-
-def _dice_of(bundle: Bundle, network: nn.Module, pool: Pool) -> Iterator[float]:
-    device = next(network.parameters()).device
-    for n in range(len(pool)):
-        sample = pool.sample(n)
-        with torch.no_grad():
-            output = bundle.inferer(sample["image"][None].to(device), network)
-        labels = labels_of(bundle, _finest(output)[0].float().cpu())
-        yield from dice(bundle, labels, sample["mask"][0])
 
 
 def _finest(output: object) -> Tensor:
