@@ -84,12 +84,13 @@ def rate(before: Sequence[bool], now: Sequence[bool]) -> tuple[float, float]:
 def discrepancy(before: Numbers, now: Numbers, seed: int, permutations: int = PERMUTATIONS) -> tuple[float, float]:
     """Squared maximum mean discrepancy of embeddings (image, number), and p by permutation.
 
-    Each number is counted in units of its spread in the frozen window; the kernel is Gaussian, its width the median
+    Each number is counted in units of its spread over both windows; the kernel is Gaussian, its width the median
     distance (Gretton et al. 2012).
     """
     old, new = before[-MOST:], now[-MOST:]
-    centre, spread = old.mean(0), old.std(0)
-    scaled = (np.concatenate([old, new]) - centre) / np.where(spread > 0, spread, 1.0)
+    both = np.concatenate([old, new])  # of both, or the permutations would not be alike
+    centre, spread = both.mean(0), both.std(0)
+    scaled = (both - centre) / np.where(spread > 0, spread, 1.0)
     scaled = np.clip(scaled, -20.0, 20.0)
     squares = np.square(scaled).sum(1)
     distances = np.maximum(squares[:, None] + squares[None] - 2 * scaled @ scaled.T, 0.0)
