@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from dicomnode.audit import AuditTrail, login_name
 from dicomnode.cli.context import Opened
+from dicomnode.cli.drift import drift
 from dicomnode.cli.models import bundle_folder
 from dicomnode.cli.patients import add_to as add_patients_to
 from dicomnode.errors import ConfigFault
@@ -23,6 +24,7 @@ from dicomnode.learn.asking import CANCELLED, UNDER_WAY, Asked, Trigger, ask
 
 app = typer.Typer(no_args_is_help=True, help="Candidates: what is being learnt, and what came of it.")
 add_patients_to(app)
+app.command("drift")(drift)
 console = Console()
 
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]

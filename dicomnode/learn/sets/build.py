@@ -134,6 +134,14 @@ def _written(maker: Maker, model: ModelVersion, items: Iterable[Item], folder: P
     return replace(training, digest=path.stem)
 
 
+def left_out_of(manifest: Path) -> dict[str, int]:
+    """Of a set, how many labelled studies are not in it, by reason."""
+    path = manifest.with_name(f"{manifest.stem}{LEFT_OUT}")
+    if not path.is_file():
+        return {}
+    return dict(Counter(str(one["why"]) for one in json.loads(path.read_text(encoding="utf-8"))))
+
+
 def _told(secret: bytes, index: Index, path: Path, left_out: Sequence[LeftOut]) -> None:
     """List what is left out, by the keyed hash of its study."""
     with index.snapshot() as session:
