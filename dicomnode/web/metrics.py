@@ -63,7 +63,6 @@ def _of_versions(now: Snapshot) -> Iterator[Metric]:
     yield _gauge("self_test_passed", about, ("model",), passed)
     ages = {(test.model,): test.age_s for test in found.self_tests}
     yield _gauge("self_test_age_seconds", "Seconds since a model's last self-test", ("model",), ages)
-    yield _gauge("model_alarms", "Alarms that no person has cleared", ("model", "kind"), found.alarms)
     answers = {(one.model, one.scope, one.version, str(one.research).lower()): 1 for one in found.in_use}
     where = ("model", "scope", "version", "research")
     yield _gauge("version_in_use", "Versions made here that answer", where, answers)

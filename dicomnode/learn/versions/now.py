@@ -1,7 +1,7 @@
 """What stands of versions at one moment: which answer, which run in the shadow, what the last self-tests said."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -51,10 +51,8 @@ class Versions:
     in_use: tuple[InUse, ...] = ()
     shadows: tuple[InShadow, ...] = ()
     self_tests: tuple[LastTest, ...] = ()
-    alarms: dict[tuple[str, str], int] = field(default_factory=dict)
-    """By model and kind: those that no person has cleared."""
-    words: tuple[str, ...] = ()
-    """Of these alarms, the newest first."""
+    alarms: tuple[str, ...] = ()
+    """Words of those that no person has cleared, the newest first."""
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Lines of a table for a person; none where there is nothing to say."""
@@ -70,25 +68,21 @@ class Versions:
         """What a person must look at."""
         failed = [f"the self-test of {t.model} FAILED: {t.words}" for t in self.self_tests if not t.passed]
         research = [f"{_in_use_words(one)}, put in use by {one.by}" for one in self.in_use if one.research]
-        return [*failed, *research, *self.words]
+        return [*failed, *research, *self.alarms]
 
     def plain(self) -> dict[str, object]:
         """For scripts."""
-        told = asdict(self)
-        told["alarms"] = [{"model": model, "kind": kind, "count": n} for (model, kind), n in self.alarms.items()]
-        return told
+        return asdict(self)
 
 
 def versions_now(session: Session, now_s: float) -> Versions:
     """Look at the index."""
     alarms = session.scalars(select(AlarmRow).filter_by(cleared_s=None).order_by(AlarmRow.at_s.desc())).all()
-    kinds = [(alarm.model, alarm.kind) for alarm in alarms]
     return Versions(
         in_use=tuple(_in_use(session)),
         shadows=tuple(_in_shadow(session, now_s)),
         self_tests=tuple(_last_tests(session, now_s)),
-        alarms={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
-        words=tuple(f"alarm ({alarm.kind}) of {alarm.model}: {alarm.words}" for alarm in alarms),
+        alarms=tuple(_alarm_words(alarm) for alarm in alarms),
     )
 
 
@@ -124,6 +118,11 @@ def _last_tests(session: Session, now_s: float) -> Iterator[LastTest]:
 
 GONE = ("former", "rolled back", "rejected")
 """States of versions that do not answer: what their last test said is history."""
+
+
+def _alarm_words(row: AlarmRow) -> str:
+    clear = f"`dicomnode learn drift --clear {row.alarm_key}` when it is seen to"
+    return f"alarm ({row.kind}) of {row.model}: {row.words}; {clear}"
 
 
 def _in_use_words(one: InUse) -> str:
