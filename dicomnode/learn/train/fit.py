@@ -85,11 +85,12 @@ def _kept(job: Job, name: RecipeName, fit: Fit, base: str) -> dict[str, Any]:
     """Write the candidate's file, and tell of the training."""
     told: dict[str, Any] = {
         "trainable": fit.trainable,
-        "total": sum(parameter.numel() for parameter in job.bundle.network.parameters()),
+        "total": sum(one.numel() for one in (fit if fit.network_def else job.bundle).network.parameters()),
         "epochs": fit.told.epochs,
         "best_epoch": fit.told.best_epoch,
         "history": fit.told.history,
         "wise_alpha": fit.wise_alpha,
+        "network_def": fit.network_def,
         "base": base,
         "integrity": {"base_unchanged": weights_digest(job.bundle.network) == base},
     }

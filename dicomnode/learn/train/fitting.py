@@ -78,6 +78,8 @@ class Fit:
     metadata: Mapping[str, str] = field(default_factory=dict)
     wise_alpha: float | None = None
     notes: tuple[str, ...] = ()
+    network_def: Mapping[str, object] | None = None
+    """Of a network that is not the bundle's: what the bundle's configuration must say instead."""
 
 
 def course_of(wanted: Wanted, batch: int) -> Course:

@@ -66,7 +66,8 @@ def _tried(wanted: Wanted, shown: Shown) -> Fit:
     course = replace(course_of(wanted, wanted.recipe.batch_2d), statistics=True, flat=True)
     task = Classifying(wanted.bundle, shown.train, balanced=False)
     told = run(Subject(network, task, [Group(names)]), Shown(shown.train, None), course, wanted.say)
-    return Fit(network, told, course.learning_rate, count(network, names))
+    network_def = {"_target_": f"{__name__}.{Plain.__name__}", "channels": image.shape[1], "outputs": outputs}
+    return Fit(network, told, course.learning_rate, count(network, names), network_def=network_def)
 
 
 def accuracy(bundle: Bundle, network: nn.Module, pool: Pool | None) -> float:

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from dicomnode import __version__
 from dicomnode.bundles.approval import version_of
-from dicomnode.bundles.dicom_toml import About, DicomToml, Finding, load_dicom_toml
+from dicomnode.bundles.dicom_toml import About, DicomToml, Finding, Saliency, load_dicom_toml
 from dicomnode.bundles.digest import content_digest, counted_files
 from dicomnode.config.tables import Config
 from dicomnode.errors import ConfigFault, ModelFault
@@ -34,6 +34,9 @@ FILES = ("adapter.safetensors", "model.pt")
 CERTAIN = 1e-4
 """A threshold lies at least so far from 0 and 1."""
 MANIFEST = "manifest.json"
+CONFIG = "configs/inference.json"
+NETWORKS = ("network_def", "network", "net")
+"""Where a bundle's configuration has its network; the first that is there."""
 TITLE_LENGTH = 64
 
 
@@ -121,7 +124,9 @@ def dicom_of(base: DicomToml, fit: Fit) -> tuple[DicomToml, Covered]:
     """The dicom.toml of a version: its own calibration, thresholds and evaluated domain, and sentences that say so."""
     found = covered(fit.training.of(Split.TEST) if fit.training else ())
     domain, statements = domain_of(base.domain, found, fit.recipe, refitted=fit.refitted)
-    changes = {"findings": _findings(base.findings, fit.told), "domain": domain}
+    changes: dict[str, object] = {"findings": _findings(base.findings, fit.told), "domain": domain}
+    if fit.told.get("network_def"):
+        changes["saliency"] = Saliency()  # its layer is the former network's
     return base.model_copy(update=changes | {"model": _about(base.model, found, statements)}), found
 
 
@@ -169,8 +174,20 @@ def _fill(bundle: Path, frozen: Path, dicom: DicomToml, fit: Fit, number: int) -
     replaced(bundle / "configs" / "metadata.json", json.dumps(metadata, indent=2).encode())
     if fit.file:
         replaced(bundle / "models" / fit.file, (fit.folder / fit.file).read_bytes())
+    if network := fit.told.get("network_def"):
+        replaced(bundle / CONFIG, _with_network(frozen, network))
     if fit.refitted:
         replaced(bundle / REFITTED, (fit.folder / Path(REFITTED).name).read_bytes())
+
+
+def _with_network(frozen: Path, network: object) -> bytes:
+    """The bundle's configuration with another network in it: that of the recipe `plain`, which has its own."""
+    try:
+        config = json.loads((frozen / CONFIG).read_text(encoding="utf-8"))
+    except FileNotFoundError as fault:
+        raise ModelFault(f"bundle {frozen.name} has no {CONFIG}: another network cannot take its place") from fault
+    name = next((name for name in NETWORKS if name in config), NETWORKS[0])
+    return json.dumps(config | {name: network}, indent=2).encode()
 
 
 def toml_of(dicom: DicomToml) -> str:

@@ -135,3 +135,4 @@ def test_the_published_recipe_tries_other_learning_rates_and_says_how_good_each_
         "plain: learning rate 0.001", "plain: learning rate 0.0001", "plain: learning rate 0.01",
     ]  # fmt: skip
     assert told["file"] == "model.pt"
+    assert told["network_def"] == {"_target_": "dicomnode.learn.train.plain.Plain", "channels": 1, "outputs": 1}

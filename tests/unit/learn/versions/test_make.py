@@ -105,6 +105,16 @@ def test_a_recalibration_has_no_weights_of_its_own(tmp_path: Path) -> None:
     assert row.digest != shelf.base.digest
 
 
+def test_a_recipe_with_a_network_of_its_own_stands_in_the_versions_configuration(tmp_path: Path) -> None:
+    shelf = shelf_made(tmp_path)
+    before = json.loads((shelf.base.folder / "configs" / "inference.json").read_text())
+
+    row = shelf.made(network_def={"_target_": "somewhere.Net", "outputs": 1})
+
+    config = json.loads((shelf.config.node.state / row.folder / "configs" / "inference.json").read_text())
+    assert config == before | {"network_def": {"_target_": "somewhere.Net", "outputs": 1}}
+
+
 def test_the_manifest_tells_all_that_made_a_version(tmp_path: Path) -> None:
     shelf = shelf_made(tmp_path)
 
