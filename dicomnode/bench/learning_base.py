@@ -46,7 +46,7 @@ DICOM = {
         "procedure": {"value": "77477000", "scheme": "SCT", "meaning": "CT"},
         "site": {"value": "39607008", "scheme": "SCT", "meaning": "Lung"},
     },
-    "series": {"modalities": ["CT"], "admit": ["secondary"], "dimensions": 2},
+    "series": {"modalities": ["CT"], "admit": ["secondary", "derived"], "dimensions": 2},
     "findings": [
         {"index": 0, "threshold": 0.5, "concept": {"value": "840539006", "scheme": "SCT", "meaning": "COVID-19"}}
     ],

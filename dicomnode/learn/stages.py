@@ -184,6 +184,7 @@ class LearnStages:
     def _apart(self, row: LearningRow, name: str, order: AnyOrder) -> Path:
         """The folder of a job that was run apart."""
         folder = self.folder(row.job) / name
+        order = order.model_copy(update={"memory_share": self.config.learn.memory_share})
         self.apart(folder, order, self._oversight(row, name))
         return folder
 
