@@ -20,7 +20,7 @@ from scipy.special import expit
 from torch import nn
 
 from dicomnode.bench.learning_base import Base, Progress, frozen_base
-from dicomnode.bench.learning_data import Picture, labelled_at_b, pictures, test_groups_of_b
+from dicomnode.bench.learning_data import Picture, labelled_at_b, pictures, sealed_at_b
 from dicomnode.learn.adapters.file import read_adapter
 from dicomnode.learn.adapters.swap import Swap
 from dicomnode.learn.orders import TrainOrder
@@ -105,7 +105,7 @@ class _Bench:
     def __init__(self, wanted: Wanted, base: Base, of_b: list[Picture], progress: Progress) -> None:
         self.wanted, self.base, self.of_b, self.progress = wanted, base, of_b, progress
         self.results = wanted.out / "results.jsonl"
-        test = set(test_groups_of_b(of_b))
+        test = set(sealed_at_b(of_b))
         self.test = base.kept.items([(one, Split.TEST) for one in of_b if one.group in test])
         self.held_out = base.of_a.of(Split.RETENTION)
         self.done = {(row["arm"], row["size"], row["seed"]): row for row in rows(wanted.out)}

@@ -72,7 +72,7 @@ def splits_of_a(found: Sequence[Picture]) -> dict[str, Split]:
     return parted(groups_of(found, 0), OF_A) | parted(groups_of(found, 1), OF_A)
 
 
-def test_groups_of_b(found: Sequence[Picture]) -> list[str]:
+def sealed_at_b(found: Sequence[Picture]) -> list[str]:
     """The test groups of the second hospital: fixed before anything was run."""
     return [group for label in (0, 1) for group in groups_of(found, label)[:TEST_GROUPS_OF_A_CLASS]]
 
@@ -82,7 +82,7 @@ def labelled_at_b(found: Sequence[Picture], seed: int, size: int) -> Iterator[tu
 
     They come from as many groups as there are, in turn: many patients with a few slices each.
     """
-    test = set(test_groups_of_b(found))
+    test = set(sealed_at_b(found))
     for label in (0, 1):
         groups = [group for group in groups_of(found, label) if group not in test]
         rng = random.Random(f"{seed} {label}")  # noqa: S311 -- a draw of images
