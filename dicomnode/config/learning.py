@@ -140,6 +140,8 @@ class Learn(Table):
     """Training processes (torchrun), or accelerators."""
     threads: NonNegativeInt = 0
     """CPU threads of each; 0: all cores."""
+    idle: bool = True
+    """Take only processor time that nobody else wants; false: a little beside others, where there is never any."""
     trials: Annotated[int, Field(ge=0, le=8)] = 8
     """Learning rates that are tried by inner cross-validation; 0: the recipe's own is taken."""
     memory_share: Annotated[float, Field(gt=0, le=1)] = 0.6

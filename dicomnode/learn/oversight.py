@@ -38,6 +38,7 @@ def oversight(config: Config, index: Index, job: str, part: str) -> Oversight:
         on_progress=_seldom(told),
         should_pause=lambda: inference_wants(index) or not in_window(datetime.now(), window),
         should_stop=_remembered(is_cancelled),
+        idle=config.learn.idle,
     )
 
 

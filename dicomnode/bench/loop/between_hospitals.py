@@ -30,6 +30,7 @@ sources = ["READER"]
 recipe = "lpft"
 trials = 2
 window = ""
+idle = false
 shadow_studies = 100
 [[learn.map]]
 model = "{MODEL}"

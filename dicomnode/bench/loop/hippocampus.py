@@ -32,6 +32,7 @@ sources = ["READER"]
 recipe = "lpft"
 trials = 0
 window = ""
+idle = false
 shadow_studies = 5
 [[learn.map]]
 model = "{MODEL}"
