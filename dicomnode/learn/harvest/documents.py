@@ -78,7 +78,8 @@ def _report(site: Site, waiting: Waiting, document: Dataset, report: Report) -> 
         )
         for one in statements(document, compared, site.meanings)
     ]
-    return Taken(tuple(labels), "nothing in it means an output of a model", replaces=replaced)
+    reason = "" if labels else "nothing in it means an output of a model"
+    return Taken(tuple(labels), reason, replaces=replaced)
 
 
 def _key_object(site: Site, waiting: Waiting, document: Dataset, report: Report) -> Taken:
