@@ -7,8 +7,9 @@ READY := $(VENV)/.ready
 #   make demo TORCH_INDEX=URL
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
-# Many tests wait for a network or a clock: two processes share the work, a file of tests in one of them.
-AT_ONCE := -n 2 --dist loadgroup --no-loadscope-reorder
+# Many tests wait for a network or a clock: three processes share two cores, a file of tests in one of them
+# (tests/conftest.py says which tests belong together).
+AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: demo test lint bench peers gallery soak systemd clean help

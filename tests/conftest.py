@@ -5,8 +5,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
 
 BIN = Path(sys.executable).parent
 HERE = [place for place in os.environ["PATH"].split(os.pathsep) if Path(place) != BIN]
@@ -48,7 +53,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=soak)
         items[:] = [item for item in items if item not in soak]
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(room_of(item.path)))
         if missing := missing_peers(item):
             item.add_marker(pytest.mark.skip(reason=f"{', '.join(missing)} not installed: run `make peers`"))
         if item.get_closest_marker("gpu") and not Path("/proc/driver/nvidia/version").exists():
@@ -63,6 +67,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and peers are required here: {report.longrepr}"
     return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadScopeScheduling":
+    """Where several processes share the tests, a room's tests go to one: what they share is then made once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Rooms(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return room_of(Path(nodeid.partition("::")[0]))
+
+    return Rooms(config, log)
 
 
 def room_of(path: Path) -> str:
