@@ -11,6 +11,7 @@ from dicomnode.deliver.outbox import OutboxObject
 from dicomnode.index.database import Index
 from dicomnode.index.schema import RunRow, StudyRow
 from dicomnode.values import Role, RunStatus
+from tests.index_made import index_made
 from tests.phantom import uid
 
 RUN = "ab" * 32
@@ -23,8 +24,7 @@ CONTEXTS = [build_context(sop_class) for sop_class in (SEG, SR_3D, SR_PLAIN)]
 
 def index_with_run(folder: Path, *run_keys: str) -> Index:
     """An index with one study, and a run of it for each key (RUN where none is given) whose results are posted."""
-    index = Index(f"sqlite:///{folder / 'index.sqlite'}")
-    index.migrate()
+    index = index_made(folder / "index.sqlite")
     with index.transaction() as session:
         session.add(StudyRow(study_key=1, study_uid=STUDY, first_received_s=1.0, last_received_s=1.0))
         session.flush()

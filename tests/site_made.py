@@ -23,6 +23,7 @@ from dicomnode.serve.gpu import build
 from dicomnode.stages import Device, Stages
 from dicomnode.values import DomainAnswer, Header, ModelVersion, Prediction, Segmentation, Volume
 from tests.bundles_made import bundle_made, segmentation_toml
+from tests.index_made import index_made
 from tests.phantom import encoded
 
 T = TypeVar("T")
@@ -113,8 +114,7 @@ def site_made(folder: Path, text: str = CONFIG) -> Site:
     (folder / "config.toml").write_text(text)
     config = load(folder / "config.toml")
     config.node.state.mkdir(exist_ok=True)
-    index = Index(config.index_url)
-    index.migrate()
+    index = index_made(config.index_url)
     bundle_made(folder / "models", MODEL, "Threshold", dicom=segmentation_toml(MODEL))
     approve(index, folder / "models" / MODEL, "a test")
     return Site(config, index, Stages(config, index, Device(build, Thresholds())))

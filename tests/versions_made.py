@@ -3,9 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from dicomnode.bundles.approval import approve
@@ -21,6 +19,7 @@ from dicomnode.learn.versions.make import make_version
 from dicomnode.learn.versions.shadow import end_shadows, note_verdict, start_shadow
 from dicomnode.values import ModelVersion
 from tests.bundles_made import bundle_made, classification_toml
+from tests.index_made import index_made
 
 MODEL = "bright"
 CHILDREN = '[domain]\nmin_age_years = 1.0\nmax_age_years = 5.0\nviews = ["AP"]\n'
@@ -86,22 +85,10 @@ def shelf_made(folder: Path, *, domain: str = CHILDREN) -> Shelf:
         '[node]\nstate = "state"\n[infer]\nfolder = "models"\n[learn.sites]\nNorth = ["CT01"]\n'
     )
     config = load(folder / "config.toml")
-    config.node.state.mkdir()
-    (config.node.state / "index.sqlite").write_bytes(_migrated())
-    index = Index(config.index_url)
+    index = index_made(config.index_url)
     toml = classification_toml(MODEL, more=domain).replace('title = "Bright images"', 'title = "Bright (children)"')
     bundle_made(folder / "models", MODEL, "Mean", weights={"a": 1.0}, dicom=toml)
     return Shelf(config, index, approve(index, folder / "models" / MODEL, "a test"))
-
-
-@cache
-def _migrated() -> bytes:
-    """An empty index; migrating one takes longer than most tests."""
-    with TemporaryDirectory() as folder:
-        index = Index(f"sqlite:///{folder}/index.sqlite")
-        index.migrate()
-        index.close()  # which takes the log into the file
-        return (Path(folder) / "index.sqlite").read_bytes()
 
 
 def training_set(items: Iterable[Item]) -> TrainingSet:

@@ -8,12 +8,12 @@ from dicomnode.bundles.approval import approve
 from dicomnode.config.load import load
 from dicomnode.config.tables import ModelSetting
 from dicomnode.encode.door.items import children, groups, tracking_of
-from dicomnode.index.database import Index
 from dicomnode.infer.protocol import Ask, prediction_message, prediction_of
 from dicomnode.serve.gpu import build
 from dicomnode.stages import Device, Stages
 from dicomnode.values import Header, ModelVersion, Prediction, Role, Volume
 from tests.bundles_made import bundle_made, detection_toml, model_loaded
+from tests.index_made import index_made
 from tests.phantom import ct_series
 from tests.site_made import CONFIG, LEVEL, MODEL, Site, site_made
 from tests.unit.encode.examples import figures_of, texts
@@ -32,8 +32,7 @@ def detecting_site(folder: Path) -> Site:
     (folder / "config.toml").write_text(CONFIG)
     config = load(folder / "config.toml")
     config.node.state.mkdir()
-    index = Index(config.index_url)
-    index.migrate()
+    index = index_made(config.index_url)
     bundle_made(folder / "models", MODEL, "Spots", arguments={"level": LEVEL - 1}, dicom=detection_toml(MODEL))
     approve(index, folder / "models" / MODEL, "a test")
     return Site(config, index, Stages(config, index, Device(build, Loaded())))

@@ -24,6 +24,7 @@ from dicomnode.peers.checkpoint import patient
 from dicomnode.receive.intake import Intake, Limits
 from dicomnode.receive.refusals import Refusals
 from dicomnode.receive.scp import Receiver
+from tests.index_made import index_made
 from tests.phantom import CT, encoded
 
 SUCCESS, FULL, MISMATCH, BROKEN = 0x0000, 0xA700, 0xA900, 0xC000
@@ -72,8 +73,7 @@ def node(state: Path, receive: dict[str, object], **tables: object) -> Iterator[
     """A receiver with these settings, until the block ends."""
     settings = {"port": free_port(), "reserve_bytes": 0, **receive}
     config = Config.model_validate({"node": {"state": str(state)}, "receive": settings, **tables})
-    index = Index(config.index_url)
-    index.migrate()
+    index = index_made(config.index_url)
     limits = Limits(config.receive.reserve_bytes, config.receive.max_instance_bytes)
     intake = Intake(state, index, Refusals(index), limits)
     reports: list[Dataset] = []

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dicomnode.config.tables import Config, Node, Receive
-from dicomnode.index.database import Index
 from dicomnode.receive.intake import Intake, Limits
 from dicomnode.receive.refusals import Refusals
 from dicomnode.receive.scp import Receiver
+from tests.index_made import index_made
 from tests.integration.receive_stream.peer import Listen, Listening
 
 
@@ -28,8 +28,7 @@ def listen(tmp_path: Path, fast: bool) -> Iterator[Listen]:
 
         def start(limits: Limits | None = None, **settings: object) -> Listening:
             state = tmp_path / "state"
-            index = Index(f"sqlite:///{state / 'index.sqlite'}")
-            index.migrate()
+            index = index_made(state / "index.sqlite")
             opened.callback(index.close)
             limits = limits or Limits(reserve_bytes=0, instance_bytes=1 << 24)
             intake = Intake(state, index, Refusals(index), limits)

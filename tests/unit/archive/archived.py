@@ -7,10 +7,10 @@ from pydicom import Dataset
 from sqlalchemy import select
 
 from dicomnode.config.tables import Config
-from dicomnode.index.database import Index
 from dicomnode.index.schema import DeliveryRow, InstanceRow, ResultRow, RunRow, StudyRow
 from dicomnode.receive.intake import Arrival, Intake, Limits
 from dicomnode.receive.refusals import Refusals
+from tests.index_made import index_made
 from tests.phantom import encoded
 
 
@@ -22,8 +22,7 @@ class Archive:
         tables = {"node": {"state": str(state)}, "storage": settings, "index": {"url": url}}
         self.config = Config.model_validate(tables)
         self.state = state
-        self.index = Index(self.config.index_url)
-        self.index.migrate()
+        self.index = index_made(self.config.index_url)
         limits = Limits(reserve_bytes=0, instance_bytes=1 << 24)
         self.intake = Intake(state, self.index, Refusals(self.index), limits)
 

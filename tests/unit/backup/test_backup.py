@@ -23,6 +23,7 @@ from dicomnode.config.tables import Config
 from dicomnode.errors import ConfigFault
 from dicomnode.index.database import Index
 from dicomnode.index.schema import InstanceRow, ModelVersionRow, RunInstanceRow, RunRow, SeriesRow, StudyRow
+from tests.index_made import index_made
 
 CONFIG = """
 [[routes]]
@@ -43,9 +44,7 @@ class Machine:
         self.state = self.config.node.state
 
     def index(self) -> Index:
-        index = Index(self.config.index_url)
-        index.migrate()
-        return index
+        return index_made(self.config.index_url)
 
 
 def instance(number: int) -> InstanceRow:

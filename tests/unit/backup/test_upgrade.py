@@ -9,7 +9,7 @@ import pytest
 from dicomnode.backup.upgrade import DO_NOT, main, outlook
 from dicomnode.config.tables import Config, Node
 from dicomnode.durable import FLOW_VERSION
-from dicomnode.index.database import Index
+from tests.index_made import index_made
 
 
 @pytest.fixture
@@ -19,8 +19,7 @@ def config(tmp_path: Path) -> Config:
 
 def write_index(config: Config, *, version: str = "") -> None:
     config.node.state.mkdir()
-    index = Index(config.index_url)
-    index.migrate()
+    index = index_made(config.index_url)
     index.close()
     if version:
         with closing(sqlite3.connect(config.node.state / "index.sqlite")) as file, file:

@@ -12,12 +12,12 @@ from dicomnode.errors import ConfigFault, ModelFault
 from dicomnode.index.database import Index
 from dicomnode.index.models import version_rows
 from tests.bundles_made import bundle_made, segmentation_toml
+from tests.index_made import index_made
 
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
-    index = Index(f"sqlite:///{tmp_path}/index.sqlite")
-    index.migrate()
+    index = index_made(tmp_path / "index.sqlite")
     yield index
     index.close()
 

@@ -36,6 +36,7 @@ from dicomnode.config.tables import (
 )
 from dicomnode.index.database import Index
 from dicomnode.index.schema import BeatRow, ModelVersionRow
+from tests.index_made import index_made
 
 DICOM_TOML = """
 [model]
@@ -60,8 +61,7 @@ type = {{ value = "1", scheme = "99TEST", meaning = "one" }}
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
-    made = Index(f"sqlite:///{tmp_path}/index.sqlite")
-    made.migrate()
+    made = index_made(tmp_path / "index.sqlite")
     yield made
     made.close()
 

@@ -12,6 +12,7 @@ from dicomnode.cli.learn import app, how_far
 from dicomnode.config.tables import Config
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LearningRow
+from tests.index_made import index_made
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,7 @@ def learning(moment: str, started_s: float, state: str, **more: object) -> Learn
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Opened]:
-    index = Index(f"sqlite:///{tmp_path}/index.sqlite")
-    index.migrate()
+    index = index_made(tmp_path / "index.sqlite")
     progress = {"epoch": 3, "epochs": 40, "loss": 0.41234, "seconds_left": 720.0}
     with index.transaction() as session:
         session.add(learning("1", 1000.0, "done", reason="too few: 10 patients, 100 are needed", ended_s=1010.0))

@@ -13,6 +13,7 @@ from dicomnode.cli.models import app
 from dicomnode.config.tables import Config, Infer
 from dicomnode.index.database import Index
 from tests.bundles_made import bundle_made, classification_toml
+from tests.index_made import index_made
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,7 @@ class Opened:
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Opened]:
-    index = Index(f"sqlite:///{tmp_path}/index.sqlite")
-    index.migrate()
+    index = index_made(tmp_path / "index.sqlite")
     bundle_made(tmp_path / "models", "bright", "Threshold")
     bundle_made(tmp_path / "models", "mean", "Mean", dicom=classification_toml("mean"))
     (tmp_path / "models" / "notes").mkdir()

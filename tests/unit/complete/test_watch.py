@@ -11,6 +11,7 @@ from dicomnode.complete.watch import Counts, Watch
 from dicomnode.config.tables import Complete
 from dicomnode.index.database import Index
 from dicomnode.index.schema import InstanceRow, SeriesRow, StudyRow
+from tests.index_made import index_made
 
 STUDY_UID, SERIES_UID = "1.2.3", "1.2.3.1"
 SETTINGS = Complete(quiet_s=60.0, settle_s=5.0, cap_s=600.0)
@@ -30,8 +31,7 @@ class Pacs:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
-    opened = Index(f"sqlite:///{tmp_path / 'index.sqlite'}")
-    opened.migrate()
+    opened = index_made(tmp_path / "index.sqlite")
     with opened.transaction() as session:
         session.add(StudyRow(study_key=1, study_uid=STUDY_UID, first_received_s=ARRIVED_S, last_received_s=ARRIVED_S))
         session.flush()

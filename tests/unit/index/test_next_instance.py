@@ -20,6 +20,7 @@ from dicomnode.index.group_commit import Recorder, _driver, _Ticket
 from dicomnode.index.next_instance import ThroughSqlAlchemy, enter_next
 from dicomnode.index.schema import InstanceRow, ModelVersionRow, SeriesRow, StudyRow
 from dicomnode.values import Header
+from tests.index_made import index_made
 
 OUR_DEVICE = "1.2.9"
 
@@ -29,8 +30,7 @@ def empty_index() -> bytes:
     """The file of a migrated index that knows one model version."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "index.sqlite"
-        opened = Index(f"sqlite:///{file}")
-        opened.migrate()
+        opened = index_made(file)
         with opened.transaction() as session:
             version = ModelVersionRow(digest="d", name="m", version="1", device_uid=OUR_DEVICE)
             version.approved_by, version.approved_s = "someone", 1.0

@@ -18,6 +18,7 @@ from dicomnode.learn.asking import Asked, NotItsTurn, Overlap, Trigger, ask, tak
 from dicomnode.learn.schedule import MONTHLY, NIGHTLY, Schedule
 from dicomnode.learn.split.keys import patient_key, require_split_key, split_key
 from dicomnode.learn.triggers import new_labels, trigger_of
+from tests.index_made import index_made
 
 DAY_S = 86400.0
 BEFORE = datetime(2026, 11, 30, 12, 0, tzinfo=UTC).timestamp()
@@ -67,8 +68,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    index = Index(f"sqlite:///{tmp_path}/index.sqlite")
-    index.migrate()
+    index = index_made(tmp_path / "index.sqlite")
     learn = Learn(enabled=True, models={"lung": LearnModel()}, min_new_patients=20, min_new_positives=10)
     yield Site(Config(node=Node(state=tmp_path), learn=learn), index)
     index.close()

@@ -14,6 +14,7 @@ from dicomnode.index.database import Index
 from dicomnode.index.schema import InstanceRow, RefusalRow, StudyRow
 from dicomnode.receive.intake import Arrival, Intake, Limits
 from dicomnode.receive.refusals import Refusals
+from tests.index_made import index_made
 from tests.phantom import SUBJECT, ct_series
 
 SUCCESS, FULL, MISMATCH, BROKEN = 0x0000, 0xA700, 0xA900, 0xC000
@@ -22,8 +23,7 @@ ROOMY = Limits(reserve_bytes=0, instance_bytes=1 << 20)
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
-    opened = Index(f"sqlite:///{tmp_path / 'state' / 'index.sqlite'}")
-    opened.migrate()
+    opened = index_made(tmp_path / "state" / "index.sqlite")
     yield opened
     opened.close()
 

@@ -5,14 +5,13 @@ from pathlib import Path
 from sqlalchemy import select
 
 from dicomnode.audit import AuditTrail
-from dicomnode.index.database import Index
 from dicomnode.index.schema import RefusalRow
 from dicomnode.receive.refusals import Refusals
+from tests.index_made import index_made
 
 
 def test_the_same_refusal_again_and_again_is_kept_once(tmp_path: Path) -> None:
-    index = Index(f"sqlite:///{tmp_path / 'index.sqlite'}")
-    index.migrate()
+    index = index_made(tmp_path / "index.sqlite")
     refusals = Refusals(index, AuditTrail(tmp_path / "audit", "DICOMNODE"))
 
     for _ in range(50):

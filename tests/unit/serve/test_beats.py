@@ -9,13 +9,12 @@ import pytest
 from dicomnode.index.database import Index
 from dicomnode.index.schema import BeatRow
 from dicomnode.serve.beats import Heart
+from tests.index_made import index_made
 
 
 @pytest.fixture
 def index(tmp_path: Path) -> Index:
-    made = Index(f"sqlite:///{tmp_path}/index.sqlite")
-    made.migrate()
-    return made
+    return index_made(tmp_path / "index.sqlite")
 
 
 def beat(index: Index, process: str) -> BeatRow | None:

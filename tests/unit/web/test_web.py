@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dicomnode.config.tables import Config, Node, Receive, Web
-from dicomnode.index.database import Index
 from dicomnode.index.schema import BeatRow, DeliveryRow, InstanceRow, ResultRow, RunRow, SeriesRow, StudyRow
 from dicomnode.web.server import make_server
+from tests.index_made import index_made
 
 NAME, PATIENT_ID, ACCESSION, BIRTH_DATE = "SECRET^NAME", "SECRET-ID", "SECRET-ACC", "19521111"
 
@@ -23,8 +23,7 @@ class Site:
     def __init__(self, state: Path, *, reserve_bytes: int = 0) -> None:
         state.mkdir(exist_ok=True)
         self.config = Config(node=Node(state=state), receive=Receive(reserve_bytes=reserve_bytes))
-        self.index = Index(self.config.index_url)
-        self.index.migrate()
+        self.index = index_made(self.config.index_url)
         web = Web.model_construct(host="127.0.0.1", port=0)
         self.server = make_server(self.config.model_copy(update={"web": web}), self.index)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})

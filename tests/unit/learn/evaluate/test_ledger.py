@@ -11,14 +11,14 @@ from dicomnode.index.learning import LookRow, SealedSetRow
 from dicomnode.learn.evaluate import ledger
 from dicomnode.learn.evaluate.ledger import Look, NotSealed, alpha_of, take_look
 from dicomnode.learn.values import Verdict
+from tests.index_made import index_made
 
 PLAN = GatePlan()
 
 
 @pytest.fixture
 def index(tmp_path: Path):
-    opened = Index(f"sqlite:///{tmp_path / 'index.sqlite'}")
-    opened.migrate()
+    opened = index_made(tmp_path / "index.sqlite")
     yield opened
     opened.close()
 

@@ -1,25 +1,14 @@
-"""An empty index for each test; its tables are made once, since that takes longer than the test."""
+"""An empty index for each test."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from dicomnode.index.database import Index
-
-
-@pytest.fixture(scope="session")
-def empty_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of an index without rows."""
-    file = tmp_path_factory.mktemp("index") / "index.sqlite"
-    index = Index(f"sqlite:///{file}")
-    index.migrate()
-    index.close()
-    return file
+from tests.index_made import index_made
 
 
 @pytest.fixture
-def index(empty_index: Path, tmp_path: Path) -> Index:
+def index(tmp_path: Path) -> Index:
     """An index of the test's own."""
-    file = shutil.copy(empty_index, tmp_path / "index.sqlite")
-    return Index(f"sqlite:///{file}")
+    return index_made(tmp_path / "index.sqlite")

@@ -11,7 +11,6 @@ from pydicom import Dataset
 
 from dicomnode.bundles.approval import approve, approved
 from dicomnode.config.load import load
-from dicomnode.index.database import Index
 from dicomnode.index.learning import LabelRow
 from dicomnode.index.schema import SeriesRow, StudyRow
 from dicomnode.learn.harvest.patients import key_patients
@@ -23,6 +22,7 @@ from dicomnode.learn.values import LabelState, Source, TrainingSet, What
 from dicomnode.receive.intake import Arrival, Intake, Limits
 from dicomnode.receive.refusals import Refusals
 from tests.bundles_made import bundle_made, classification_toml
+from tests.index_made import index_made
 from tests.phantom import Subject, dx_image
 from tests.site_made import data_set_of
 
@@ -48,8 +48,7 @@ class Hospital:
         self.config = load(folder / "config.toml")
         self.state = self.config.node.state
         self.state.mkdir()
-        self.index = Index(self.config.index_url)
-        self.index.migrate()
+        self.index = index_made(self.config.index_url)
         weights = {"layer.weight": [[[[1.0]]]], "layer.bias": [0.0]}
         dicom = classification_toml(MODEL)
         bundle_made(folder / "models", MODEL, "Mean", dicom=dicom, preprocessing=[RESIZED], weights=weights)
