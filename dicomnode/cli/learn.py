@@ -72,6 +72,11 @@ def now(
     if not opened.config.learn.enabled:
         raise ConfigFault("learning is off: set enabled = true in [learn] of config.toml, and start the train process")
     bundle_folder(opened.config.infer.folder, model)
+    kind, _, named = scope.partition(":")
+    if scope and (kind not in ("site", "scanner") or not named):
+        raise ConfigFault(f'--scope {scope!r}: "site:NAME" as in [learn.sites], or "scanner:MANUFACTURER MODEL"')
+    if kind == "site" and named not in opened.config.learn.sites:
+        raise ConfigFault(f"[learn.sites] of config.toml names no site {named!r}")
     moment = datetime.now().strftime("%Y%m%dT%H%M%S")
     asked = Asked(model, Trigger.PERSON, moment, by=login_name(), scope=scope)
     with opened.index.transaction() as session:

@@ -169,6 +169,7 @@ class SealedSetRow(Base):
 
     sealed_set: Mapped[str] = mapped_column(HEX, primary_key=True)
     model: Mapped[str] = mapped_column(NAME, index=True)
+    scope: Mapped[str] = mapped_column(NAME, default="")
     patients: Mapped[list[str]] = mapped_column(JSON)
     sealed_s: Mapped[float] = mapped_column(Float)
     retired_s: Mapped[float | None] = mapped_column(Float)

@@ -5,6 +5,7 @@ and on half of the training patients, for the learning curve.
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ from dicomnode.bundles.approval import version_of
 from dicomnode.bundles.dicom_toml import load_dicom_toml
 from dicomnode.learn.orders import TrainOrder
 from dicomnode.learn.values import RecipeName
-from dicomnode.learn.versions.folders import copied, replaced
-from dicomnode.learn.versions.make import Fit, dicom_of, toml_of
+from dicomnode.learn.versions.folders import copied
+from dicomnode.learn.versions.make import Fit, dicom_of, put_into
 from dicomnode.values import ModelVersion
 
 CANDIDATE, LOCAL_ONLY = "candidate", "local_only"
@@ -62,13 +63,14 @@ def train_order(base: ModelVersion, training_set: Path, arm: Arm, *, seed: int, 
 
 def bundle_of(base: ModelVersion, arm_folder: Path) -> tuple[Path, str]:
     """A bundle of an arm, to be asked and never to be used: folder and digest; made once."""
-    folder = arm_folder / "bundle" / base.name
-    if not (folder / "dicom.toml").is_file():
+    folder = arm_folder / "bundle"
+    if not folder.is_dir():
+        making = arm_folder / "bundle.partial"
+        shutil.rmtree(making, ignore_errors=True)
         told = json.loads((arm_folder / "done.json").read_text(encoding="utf-8"))
         fit = Fit(arm_folder, told, None)
         dicom, _ = dicom_of(load_dicom_toml(base.folder), fit)
-        copied(base.folder, folder, link=False)
-        if fit.file:
-            replaced(folder / "models" / fit.file, (arm_folder / fit.file).read_bytes())
-        replaced(folder / "dicom.toml", toml_of(dicom).encode())
-    return folder.resolve(), version_of(folder).digest
+        copied(base.folder, making / base.name, link=False)
+        put_into(making / base.name, base.folder, dicom, fit)
+        making.replace(folder)  # whole or not at all: half of one would answer as the base
+    return (folder / base.name).resolve(), version_of(folder / base.name).digest

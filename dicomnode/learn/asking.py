@@ -1,5 +1,7 @@
 """That a candidate is wanted is written down once; and whose turn it is, of all nodes on one index."""
 
+import hashlib
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,16 +43,17 @@ class Asked:
     @property
     def job(self) -> str:
         """The id that all of it goes by."""
-        return f"{self.model}:{self.trigger}:{self.moment}"
+        return f"{self.model}:{self.trigger}:{self.moment}{_tail(self.scope)}"
 
 
 class Overlap(ModelFault):
-    """A candidate of the same model is being made already."""
+    """A candidate of the same model and scope is being made already."""
 
     def __init__(self, other: LearningRow) -> None:
         how = "is being made" if other.state == RUNNING else "waits for its turn"
+        whose = f"{other.model} for {other.scope}" if other.scope else other.model
         super().__init__(
-            f"a candidate of {other.model} {how} already ({other.job}): wait until it has ended, or "
+            f"a candidate of {whose} {how} already ({other.job}): wait until it has ended, or "
             f"`dicomnode learn cancel {other.job}`"
         )
         self.job = other.job
@@ -71,14 +74,14 @@ def ask(session: Session, asked: Asked, now_s: float) -> LearningRow:
     """Write down that a candidate is wanted; what was asked before under the same id stays as it is.
 
     Raises:
-        Overlap: one of the same model is waiting or being made.
+        Overlap: one of the same model and scope is waiting or being made.
     """
     hold(session)
     found = session.get(LearningRow, asked.job)
     if found is not None:
         return found
-    same = select(LearningRow).where(LearningRow.model == asked.model, LearningRow.state.in_(UNDER_WAY))
-    other = session.scalars(same.limit(1)).first()
+    same = LearningRow.model == asked.model, LearningRow.scope == asked.scope
+    other = session.scalars(select(LearningRow).where(*same, LearningRow.state.in_(UNDER_WAY)).limit(1)).first()
     if other is not None:
         raise Overlap(other)
     return _write(session, asked, WAITING, asked.reason, now_s)
@@ -119,6 +122,14 @@ def hold(session: Session) -> None:
             session.add(TickRow(job=CHECK_ROW, last_s=0.0))
     except IntegrityError:  # another node wrote it first
         session.connection().execute(lock)
+
+
+def _tail(scope: str) -> str:
+    """Of a job's id: the scope in letters that a folder may have, and what tells it from one that reads alike."""
+    if not scope:
+        return ""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", scope).strip("-")[:24]
+    return f":{plain}-{hashlib.sha256(scope.encode()).hexdigest()[:6]}"
 
 
 def _write(session: Session, asked: Asked, state: str, reason: str, now_s: float) -> LearningRow:

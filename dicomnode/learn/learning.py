@@ -9,7 +9,10 @@ once whatever crashes; the work itself is done in child processes that go on fro
 
 from dicomnode import durable
 from dicomnode.durable import Refused
-from dicomnode.learn.stages import LearnStages
+from dicomnode.learn.stages import LearnStages, Turn
+
+TURN_AGAIN_S = 60.0
+"""Between two looks whether another candidate is still being made; it may take days."""
 
 
 def register_learning(stages: LearnStages) -> None:
@@ -19,7 +22,9 @@ def register_learning(stages: LearnStages) -> None:
     def learn(job: str) -> None:
         """From the labels that piled up to a candidate beside the version in use, or a clear word why not."""
         try:
-            if not durable.step(stages.begin, job):
+            while (turn := durable.step(stages.begin, job)) == Turn.OTHERS:
+                durable.wait(TURN_AGAIN_S)
+            if turn == Turn.NONE:
                 return  # cancelled, or already at its end
             durable.step(stages.collect, job)  # split ─► training set
             durable.step(stages.train, job)  # the candidate, and the arms it is compared with

@@ -1,7 +1,7 @@
 """When a candidate is made: APScheduler wakes, the index knows what came due, a durable workflow does the work."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, tzinfo
 
 import structlog
@@ -15,7 +15,7 @@ from dicomnode.index.learning import LearningRow
 from dicomnode.index.schema import TickRow
 from dicomnode.learn.asking import WAITING, Asked, Overlap, Trigger, ask, refuse
 from dicomnode.learn.cron import DAY_S, cron, last_due, next_due
-from dicomnode.learn.triggers import learning_models, new_labels, trigger_of
+from dicomnode.learn.triggers import learning_models, new_labels, scopes_to_learn, trigger_of
 
 log = structlog.get_logger()
 
@@ -79,9 +79,12 @@ class Schedule:
 
     def _look(self, name: str, model: str, moment: str) -> None:
         try:
-            asked = self._looks[name](model, moment)
-            if asked is not None:
-                self._ask(asked)
+            with self._index.snapshot() as session:
+                wanted = scopes_to_learn(session, self._config.learn, model)
+            for scope, studies in wanted.items():
+                asked = self._looks[name](model, moment, scope, studies)
+                if asked is not None:
+                    self._ask(asked)
         except ConfigFault as fault:  # the split key is lost: the other duties go on
             log.error("learn.not_asked", model=model, reason=str(fault))
 
@@ -95,19 +98,19 @@ class Schedule:
                 refuse(session, asked, str(fault), self._now_s())
             log.warning("learn.refused", job=asked.job, reason=str(fault))
 
-    def _by_calendar(self, model: str, moment: str) -> Asked | None:
+    def _by_calendar(self, model: str, moment: str, scope: str, studies: Collection[int] | None) -> Asked | None:
         """A candidate from the same labels as the last would spend a look at the sealed test for nothing."""
         with self._index.transaction() as session:
-            new = new_labels(session, self._config.node.state, model)
+            new = new_labels(session, self._config.node.state, model, scope, studies)
         if not new.patients:
-            log.info("learn.nothing_new", model=model)
+            log.info("learn.nothing_new", model=model, scope=scope)
             return None
-        return Asked(model, Trigger.CALENDAR, moment, f"{new} since the last candidate")
+        return Asked(model, Trigger.CALENDAR, moment, f"{new} since the last candidate", scope=scope)
 
-    def _by_triggers(self, model: str, moment: str) -> Asked | None:
+    def _by_triggers(self, model: str, moment: str, scope: str, studies: Collection[int] | None) -> Asked | None:
         with self._index.transaction() as session:
-            found = trigger_of(session, self._config.node.state, self._config.learn, model)
-        return Asked(model, found[0], moment, found[1]) if found else None
+            found = trigger_of(session, self._config.node.state, self._config.learn, model, scope, studies)
+        return Asked(model, found[0], moment, found[1], scope=scope) if found else None
 
     def _last_s(self, name: str) -> float:
         """When a calendar last came due; now, where it never did or the clock has gone back by more than a day."""

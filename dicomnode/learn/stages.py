@@ -1,22 +1,25 @@
 """Each stage of a learning, safe to do twice. `learning.py` holds the order."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import structlog
+from sqlalchemy.orm import Session
 
 from dicomnode.bundles.approval import approved
 from dicomnode.config.learning import GatePlan, LearnModel
 from dicomnode.config.tables import Config
-from dicomnode.errors import Permanent
+from dicomnode.errors import Permanent, TooFewLabels
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LearnedVersionRow, LearningRow, SealedSetRow
 from dicomnode.index.learnings import REPORT, end_learning, folder_of, require_learning
-from dicomnode.learn.apart import Oversight, run_apart
+from dicomnode.learn.apart import Oversight, Stopped, run_apart
 from dicomnode.learn.arms import CANDIDATE, Arm, further_arms, train_order
-from dicomnode.learn.asking import take_turn
+from dicomnode.learn.asking import CANCELLED, NotItsTurn, take_turn
 from dicomnode.learn.evaluate.files import load_evidence, load_judgement, save_evidence, save_judgement
 from dicomnode.learn.evaluate.gate import judge
 from dicomnode.learn.evaluate.ledger import sealed_for, take_look, write_verdict
@@ -28,12 +31,12 @@ from dicomnode.learn.paper.told import Picture
 from dicomnode.learn.sets.build import build_set
 from dicomnode.learn.sets.manifest import load_set
 from dicomnode.learn.showing import pictures
-from dicomnode.learn.split.patients import mark_trained
+from dicomnode.learn.split.merge import bar_trained, standing
 from dicomnode.learn.split.seal import current_set, retention_sets, sealed_items
 from dicomnode.learn.telling import told_of
 from dicomnode.learn.values import Item, Split, TrainingSet, Verdict
 from dicomnode.learn.versions.folders import replaced
-from dicomnode.learn.versions.in_use import in_use, learned_version
+from dicomnode.learn.versions.in_use import answers_for, learned_version
 from dicomnode.learn.versions.make import make_version
 from dicomnode.learn.versions.shadow import note_verdict, start_shadow
 from dicomnode.values import ModelVersion
@@ -43,6 +46,20 @@ log = structlog.get_logger()
 RunApart = Callable[[Path, AnyOrder, Oversight], dict[str, object]]
 FITTED = (Split.TRAIN, Split.VALIDATION, Split.CALIBRATION)
 """Splits that a version is made with: their patients are in no test ever after."""
+NO_TEST = (
+    "too few: none of {patients} labelled patient(s) can stand in a new sealed test set of {model}, so that no "
+    "candidate could be judged. It takes labels by a reader who had not seen our result, of patients whom the split "
+    "sends to test (one in five) and who were in no earlier test set"
+)
+
+
+class Turn(StrEnum):
+    """Whose turn it is when a learning wants to begin."""
+
+    ITS = "its"
+    OTHERS = "others"
+    NONE = "none"
+    """It was cancelled, or has ended."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +71,16 @@ class LearnStages:
     apart: RunApart = run_apart
     """Runs a job's order in a process of its own."""
 
-    def begin(self, job: str) -> bool:
-        """Take the learning up; False where nobody wants it any longer."""
-        with self.index.transaction() as session:
-            return take_turn(session, job)
+    def begin(self, job: str) -> str:
+        """Take the learning up, if it is its turn (`Turn`); else say for whom it waits."""
+        try:
+            with self.index.transaction() as session:
+                return Turn.ITS if take_turn(session, job) else Turn.NONE
+        except NotItsTurn as fault:
+            with self.index.transaction() as session:
+                require_learning(session, job).progress = {"part": f"waits for {fault.job}"}
+            log.info("learn.waits", job=job, other=fault.job)
+            return Turn.OTHERS
 
     def collect(self, job: str) -> None:
         """Split ─► training set, and who is sealed."""
@@ -70,37 +93,43 @@ class LearnStages:
             scope=row.scope,
         )
         with self.index.transaction() as session:
-            looks = self._plan(row.model).max_looks
-            current_set(session, row.model, training.items, max_looks=looks, now_s=row.started_s)
+            looks, now_s = self._plan(row.model).max_looks, row.started_s
+            sealed = current_set(session, row.model, training.items, max_looks=looks, now_s=now_s, scope=row.scope)
             require_learning(session, job).training_set = training.digest
+        if sealed is None:  # nothing that is trained now could be judged
+            raise TooFewLabels(NO_TEST.format(model=row.model, patients=len(training.patients(*Split))))
 
     def train(self, job: str) -> None:
         """The candidate first; then the arms that it is compared with."""
         row = self._at(job, "train")
         with self.index.transaction() as session:
-            mark_trained(session, self._training(row).patients(*FITTED))
+            bar_trained(session, self._training(row).patients(*FITTED), time.time())
         setting = self._model(row.model)
         candidate = Arm(CANDIDATE, setting.recipe or self.config.learn.recipe, trials=self.config.learn.trials)
         self._trained(row, candidate)
         for arm in further_arms(self._fitted(job)):
             try:
                 self._trained(row, arm)
+            except Stopped:  # a person cancelled the whole of it
+                raise
             except Permanent as fault:  # too few for it: the comparison goes without, and the report says so
                 log.warning("learn.without_arm", job=job, arm=arm.name, reason=str(fault))
 
     def make(self, job: str) -> None:
         """A version of what was fitted: immutable, named for its digest."""
         row = self._at(job, "make")
-        base = self._base(row)
+        base, training = self._base(row), self._training(row)
         with self.index.snapshot() as session:
-            parent = in_use(session, self.config, row.model).digest
+            parent = answers_for(session, row.model, row.scope, base)
+            sealed = sealed_for(session, row.model, row.candidate, row.scope)
         made = make_version(
             self.index,
             self.config,
             base,
             self.folder(job) / CANDIDATE,
             self._fitted(job),
-            training_set=self._training(row),
+            training_set=training,
+            tested=sealed_items(sealed, training.items),
             scope=row.scope,
             parent=parent,
         )
@@ -115,8 +144,7 @@ class LearnStages:
         with self.index.snapshot() as session:
             test = sealed_items(sealed, training.items)
             retention = dict(retention_sets(session, row.model, training.items))
-            candidate = learned_version(session, self.config, self._version(row), shadow=True)
-            versions = Versions(candidate, in_use(session, self.config, row.model), self._base(row))
+            versions = self._versions(session, row)
         asked = Asked(training, self._manifest(training.digest), test, retention)
         gatherer = Gatherer(lambda name, order: self._apart(row, name, order), asked, self.config.learn.threads)
         save_evidence(self.folder(job), gather(gatherer, versions, self.folder(job), self._integrity(row, test)))
@@ -171,8 +199,17 @@ class LearnStages:
     def _at(self, job: str, stage: str) -> LearningRow:
         with self.index.transaction() as session:
             row = require_learning(session, job)
+            if row.state == CANCELLED:
+                raise Stopped(f"{job} was cancelled")
             row.stage, row.progress = stage, {}
         return row
+
+    def _versions(self, session: Session, row: LearningRow) -> Versions:
+        """The candidate, the version that it was made beside, and the installed bundle."""
+        made, base = session.get_one(LearnedVersionRow, row.candidate), self._base(row)
+        beside = session.get(LearnedVersionRow, made.parent)
+        in_use = learned_version(session, self.config, beside, shadow=True) if beside else base
+        return Versions(learned_version(session, self.config, made, shadow=True), in_use, base)
 
     def _trained(self, row: LearningRow, arm: Arm) -> None:
         learn = self.config.learn
@@ -199,6 +236,8 @@ class LearnStages:
         try:
             asked = self.folder(row.job) / "answers_candidate"
             return pictures(lambda name, order: self._apart(row, name, order), candidate, training, manifest, asked)
+        except Stopped:
+            raise
         except Permanent as fault:
             log.warning("learn.without_pictures", job=row.job, reason=str(fault))
             return ()
@@ -210,14 +249,18 @@ class LearnStages:
         """The sealed set that this candidate is judged by, and which look at it this is."""
         plan = self._plan(row.model)
         with self.index.transaction() as session:
-            sealed = sealed_for(session, row.model, row.candidate)
+            sealed = sealed_for(session, row.model, row.candidate, row.scope)
             look = take_look(session, plan, sealed_set=sealed.sealed_set, candidate=row.candidate)
         return sealed, look.look
 
     def _integrity(self, row: LearningRow, test: Sequence[Item]) -> dict[str, float | bool | str]:
         """What was measured of the candidate by the child that made it, and of who is in its test."""
-        fitted = self._training(row).patients(*FITTED)
-        leaked = float(len(fitted & {item.patient for item in test}))
+        with self.index.snapshot() as session:
+            fitted, tested = (
+                {one.patient if (one := standing(session, key)) else key for key in keys}
+                for keys in (self._training(row).patients(*FITTED), {item.patient for item in test})
+            )
+        leaked = float(len(fitted & tested))
         return dict(self._fitted(row.job).get("integrity") or {}) | {"test_patients_trained_on": leaked}
 
     def _base(self, row: LearningRow) -> ModelVersion:

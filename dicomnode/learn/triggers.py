@@ -1,6 +1,6 @@
 """What speaks for a new candidate: patients labelled since the last one, and drift."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +9,17 @@ from sqlalchemy.orm import Session
 
 from dicomnode.config.learning import Learn
 from dicomnode.index.learning import AlarmRow, LabelRow, LearningRow, PatientRow
-from dicomnode.index.schema import StudyRow
+from dicomnode.index.schema import InstanceRow, SeriesRow, StudyRow
 from dicomnode.learn.asking import CANCELLED, Trigger
 from dicomnode.learn.split.keys import patient_key, require_split_key, same_id
 from dicomnode.learn.values import LabelState, What
+from dicomnode.learn.versions.in_use import scopes_of
+from dicomnode.values import Header
 
 DRIFT_SHARE = 0.1
 """After a drift alarm this share of the labels suffices; without any, drift makes no candidate."""
+NO_IMAGES = ("SR", "KO", "PR", "SEG", "RTSTRUCT", "DOC")
+"""Modalities of what is made of images: by what machine says nothing of theirs."""
 
 
 @dataclass(frozen=True)
@@ -35,42 +39,80 @@ def learning_models(learn: Learn) -> tuple[str, ...]:
     return tuple(sorted({*learn.models, *(entry.model for entry in learn.map)}))
 
 
-def last_asked_s(session: Session, model: str) -> float:
-    """When the last candidate of a model was asked for, whatever became of it; 0: never."""
-    asked = LearningRow.model == model, LearningRow.state != CANCELLED
+def scopes_to_learn(session: Session, learn: Learn, model: str) -> Mapping[str, Collection[int] | None]:
+    """For whom candidates of a model are made ([learn.models.NAME] scope), and from which studies; None: from all.
+
+    One for everybody, or one for each site or scanner that labelled studies come from.
+    """
+    setting = learn.models.get(model)
+    if setting is None or not setting.scope:
+        return {"": None}
+    labelled = select(LabelRow.study_key).where(LabelRow.model == model, LabelRow.state == LabelState.ATTACHED)
+    first = (
+        select(func.min(InstanceRow.instance_key))
+        .join(SeriesRow, SeriesRow.series_key == InstanceRow.series_key)
+        .where(InstanceRow.current, InstanceRow.own_result.is_(False), InstanceRow.study_key.in_(labelled))
+        .where(SeriesRow.modality.not_in(NO_IMAGES))
+        .group_by(InstanceRow.series_key)
+    )
+    found: dict[str, set[int]] = {}
+    rows = select(InstanceRow.study_key, InstanceRow.header).where(InstanceRow.instance_key.in_(first))
+    for study_key, header in session.execute(rows):
+        for scope in scopes_of(learn, Header(header)):
+            if scope.startswith(f"{setting.scope}:"):
+                found.setdefault(scope, set()).add(study_key)
+    return dict(sorted(found.items()))
+
+
+def last_asked_s(session: Session, model: str, scope: str = "") -> float:
+    """When the last candidate of a model and scope was asked for, whatever became of it; 0: never."""
+    asked = LearningRow.model == model, LearningRow.scope == scope, LearningRow.state != CANCELLED
     return session.scalar(select(func.max(LearningRow.started_s)).where(*asked)) or 0.0
 
 
-def new_labels(session: Session, state: Path, model: str) -> New:
+def new_labels(
+    session: Session, state: Path, model: str, scope: str = "", studies: Collection[int] | None = None
+) -> New:
     """How many patients are newly labelled; several studies of one patient count once.
+
+    Args:
+        session: open.
+        state: folder that holds the split key.
+        model: folder name of the bundle.
+        scope: whose last candidate it is that they are newer than.
+        studies: keys of those that count; None: all.
 
     Raises:
         SplitKeyLost: patients can no longer be told apart as they were.
     """
-    since_s = last_asked_s(session, model)
+    since_s = last_asked_s(session, model, scope)
     first_s: dict[str, float] = {}
     positive_s: dict[str, float] = {}
-    for patient, at_s, is_positive in _labelled(session, state, model):
+    for patient, at_s, is_positive in _labelled(session, state, model, studies):
         first_s[patient] = min(at_s, first_s.get(patient, at_s))
         if is_positive:
             positive_s[patient] = min(at_s, positive_s.get(patient, at_s))
     return New(*(sum(at_s > since_s for at_s in times.values()) for times in (first_s, positive_s)))
 
 
-def trigger_of(session: Session, state: Path, learn: Learn, model: str) -> tuple[Trigger, str] | None:
+def trigger_of(
+    session: Session, state: Path, learn: Learn, model: str, scope: str = "", studies: Collection[int] | None = None
+) -> tuple[Trigger, str] | None:
     """Why a candidate should be made tonight, with words for a person; None: nothing speaks for it."""
-    new = new_labels(session, state, model)
+    new = new_labels(session, state, model, scope, studies)
     if new.patients >= learn.min_new_patients or new.positives >= learn.min_new_positives:
         return Trigger.LABELS, f"{new} since the last candidate"
     enough = (
         new.patients >= DRIFT_SHARE * learn.min_new_patients or new.positives >= DRIFT_SHARE * learn.min_new_positives
     )
-    if new.patients and enough and (alarm := _drift(session, model)):
+    if new.patients and enough and (alarm := _drift(session, model, scope)):
         return Trigger.DRIFT, f"{alarm}; {new} since the last candidate"
     return None
 
 
-def _labelled(session: Session, state: Path, model: str) -> Iterator[tuple[str, float, bool]]:
+def _labelled(
+    session: Session, state: Path, model: str, studies: Collection[int] | None
+) -> Iterator[tuple[str, float, bool]]:
     """Patient, when the label could first be used, and whether it says that a finding is there."""
     secret, kept = require_split_key(session, state), _Kept(session)
     query = (
@@ -79,6 +121,8 @@ def _labelled(session: Session, state: Path, model: str) -> Iterator[tuple[str, 
         .where(LabelRow.model == model, LabelRow.state == LabelState.ATTACHED)
     )
     for patient_id, received_s, label in session.execute(query):
+        if studies is not None and label.study_key not in studies:
+            continue
         if not patient_id.strip() or (label.what == What.PRESENCE and label.value is None):
             continue
         patient = kept.root(same_id(patient_key(secret, "", patient_id)))
@@ -104,7 +148,7 @@ class _Kept:
         return patient
 
 
-def _drift(session: Session, model: str) -> str:
+def _drift(session: Session, model: str, scope: str) -> str:
     alarm = AlarmRow.model == model, AlarmRow.kind == "drift", AlarmRow.cleared_s.is_(None)
-    query = select(AlarmRow.words).where(*alarm, AlarmRow.at_s > last_asked_s(session, model))
+    query = select(AlarmRow.words).where(*alarm, AlarmRow.at_s > last_asked_s(session, model, scope))
     return session.scalars(query.order_by(AlarmRow.at_s.desc()).limit(1)).first() or ""

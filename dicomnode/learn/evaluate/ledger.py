@@ -66,7 +66,7 @@ def take_look(session: Session, plan: GatePlan, *, sealed_set: str, candidate: s
     return Look(look, alpha)
 
 
-def sealed_for(session: Session, model: str, candidate: str) -> SealedSetRow:
+def sealed_for(session: Session, model: str, candidate: str, scope: str = "") -> SealedSetRow:
     """The sealed set that a candidate is judged by: the one it was looked at with, else the one that is open.
 
     Raises:
@@ -77,7 +77,8 @@ def sealed_for(session: Session, model: str, candidate: str) -> SealedSetRow:
         .join(LookRow, LookRow.sealed_set == SealedSetRow.sealed_set)
         .where(SealedSetRow.model == model, LookRow.candidate == candidate)
     )
-    opened = select(SealedSetRow).where(SealedSetRow.model == model, SealedSetRow.retired_s.is_(None))
+    same = SealedSetRow.model == model, SealedSetRow.scope == scope
+    opened = select(SealedSetRow).where(*same, SealedSetRow.retired_s.is_(None))
     found = session.scalars(looked).first() or session.scalars(opened).first()
     if found is None:
         raise TooFewLabels(

@@ -9,12 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dicomnode.errors import ConfigFault
-from dicomnode.index.element_text import MALFORMED
+from dicomnode.index.element_text import MALFORMED, element_text, encodings_of
 from dicomnode.index.learning import LabelRow, PatientRow
 from dicomnode.index.schema import InstanceRow, StudyRow
 from dicomnode.learn.split.keys import NoPatientId, patient_key, require_split_key, same_id
 from dicomnode.learn.split.patients import InIndex, entered
 
+PATIENT_ID, ISSUER, CHARACTER_SET = 0x00100020, 0x00100021, 0x00080005
 NOBODY = "-"
 """Stands where a study names no patient: its labels are never used."""
 
@@ -50,10 +51,20 @@ def issuer_of(session: Session, state: Path, study_key: int) -> str:
     if file is None:
         return ""
     try:
-        header: Dataset = dcmread(state / file, specific_tags=["IssuerOfPatientID", "SpecificCharacterSet"])
-        return str(header.get("IssuerOfPatientID", "") or "")
+        header = dcmread(state / file, specific_tags=[CHARACTER_SET, ISSUER], stop_before_pixels=True)
     except MALFORMED:
         return ""
+    return ids_in(header, encodings_of(header))[0]
+
+
+def ids_in(dataset: Dataset, encodings: list[str]) -> tuple[str, str]:
+    """Issuer and Patient ID as a dataset, or an item of Other Patient IDs Sequence, says them: what a key is made of.
+
+    Args:
+        dataset: as read.
+        encodings: of the whole dataset (PS3.5 6.1.2).
+    """
+    return element_text(dataset, ISSUER, encodings), element_text(dataset, PATIENT_ID, encodings)
 
 
 def opt_out(session: Session, state: Path, *, study_uid: str = "", patient_id: str = "", issuer: str = "") -> str:

@@ -9,10 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dicomnode.index.database import Index
-from dicomnode.index.element_text import MALFORMED, element_text, encodings_of
+from dicomnode.index.element_text import MALFORMED, encodings_of
 from dicomnode.index.headers import items_of
 from dicomnode.index.learning import TrainingItemRow
 from dicomnode.index.schema import InstanceRow
+from dicomnode.learn.harvest.patients import CHARACTER_SET, ids_in
 from dicomnode.learn.sets.drafts import Labelled, Standing
 from dicomnode.learn.split.keys import patient_key
 from dicomnode.learn.split.merge import OneAlready, bind, merge, standing
@@ -21,7 +22,7 @@ from dicomnode.learn.split.seal import splits_of
 
 AT_ONCE = 200
 """Patients in one transaction: the receiver must not wait long."""
-PATIENT_ID, ISSUER, OTHERS, CHARACTER_SET = 0x00100020, 0x00100021, 0x00101002, 0x00080005
+OTHERS = 0x00101002
 
 
 def standings_of(
@@ -86,9 +87,8 @@ def _other_ids(file: Path) -> list[tuple[str, str]]:
         dataset = dcmread(file, specific_tags=[CHARACTER_SET, OTHERS], stop_before_pixels=True)
     except MALFORMED:
         return []
-    items = items_of(dataset, "OtherPatientIDsSequence")
     encodings = encodings_of(dataset)
-    found = [(element_text(item, ISSUER, encodings), element_text(item, PATIENT_ID, encodings)) for item in items]
+    found = [ids_in(item, encodings) for item in items_of(dataset, "OtherPatientIDsSequence")]
     return [(issuer, patient_id) for issuer, patient_id in found if patient_id]
 
 

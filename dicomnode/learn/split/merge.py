@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from dicomnode.errors import Permanent
 from dicomnode.index.learning import LookRow, PatientRow, SealedSetRow
 from dicomnode.learn.split.keys import patient_key
-from dicomnode.learn.split.patients import InIndex, Patients, entered, family, members, root
+from dicomnode.learn.split.patients import InIndex, Patients, entered, family, mark_trained, members, root
 from dicomnode.learn.values import Split
 from dicomnode.learn.versions.record import record
 
@@ -144,6 +144,19 @@ def unseat(session: Session, keys: Iterable[str], why: str, now_s: float) -> tup
             look.marked = "; ".join(filter(None, (look.marked, f"{day}: {why}")))
             marked += 1
     return len(sets), marked
+
+
+def bar_trained(session: Session, keys: Iterable[str], now_s: float) -> None:
+    """Note, before it begins, that a version is made with these patients, and take them out of every sealed set.
+
+    One stands in such a set where it was merged with a patient of a test after the training set was built.
+    """
+    mark_trained(session, keys)
+    session.flush()
+    seated = {patient for patients in session.scalars(select(SealedSetRow.patients)) for patient in patients}
+    gone = {patient for patient in seated if (row := standing(session, patient)) is not None and row.trained}
+    if gone:
+        unseat(session, gone, "a patient of this set was merged with one that is trained on", now_s)
 
 
 def _rename(session: Session, keys: set[str], patient: str) -> None:

@@ -26,19 +26,22 @@ NEWEST = 0.25
 
 
 def current_set(
-    session: Session, model: str, items: Sequence[Item], *, max_looks: int, now_s: float
+    session: Session, model: str, items: Sequence[Item], *, max_looks: int, now_s: float, scope: str = ""
 ) -> SealedSetRow | None:
     """The sealed set that the next look is at; None while there is no patient for one.
 
     One that nobody has looked at grows with every patient that fits. One that was looked at `max_looks` times, or that
-    is outnumbered by fresh patients, is retired, and a new one is sealed of the fresh ones.
+    is outnumbered by fresh patients, is retired, and a new one is sealed of the fresh ones. A site or scanner whose
+    version is made for it alone has sets of its own; no patient stands in two sets of a model.
     """
     fresh = fresh_patients(session, model, items)
     opened = session.scalars(
-        select(SealedSetRow).where(SealedSetRow.model == model, SealedSetRow.retired_s.is_(None))
+        select(SealedSetRow).where(
+            SealedSetRow.model == model, SealedSetRow.scope == scope, SealedSetRow.retired_s.is_(None)
+        )
     ).first()
     if opened is None:
-        return seal(session, model, fresh, now_s) if fresh else None
+        return seal(session, model, fresh, now_s, scope) if fresh else None
     looks = looks_at(session, opened.sealed_set)
     if looks == 0:
         return _grown(session, opened, fresh, now_s)
@@ -47,16 +50,17 @@ def current_set(
     if not fresh:
         return None if looks >= max_looks else opened
     retire(session, opened, now_s)
-    return seal(session, model, fresh, now_s)
+    return seal(session, model, fresh, now_s, scope)
 
 
-def seal(session: Session, model: str, patients: Iterable[str], now_s: float) -> SealedSetRow:
+def seal(session: Session, model: str, patients: Iterable[str], now_s: float, scope: str = "") -> SealedSetRow:
     """Fix a sealed test set; its id is the digest of model and patients, so that the same ones again are the same."""
     mine = sorted(set(patients))
-    name = hashlib.sha256(json.dumps([model, mine], separators=(",", ":")).encode()).hexdigest()
+    told = [model, mine, *([scope] if scope else [])]
+    name = hashlib.sha256(json.dumps(told, separators=(",", ":")).encode()).hexdigest()
     row = session.get(SealedSetRow, name)
     if row is None:
-        row = SealedSetRow(sealed_set=name, model=model, patients=mine, sealed_s=now_s, retired_s=None)
+        row = SealedSetRow(sealed_set=name, model=model, scope=scope, patients=mine, sealed_s=now_s, retired_s=None)
         session.add(row)
         session.flush()
         log.info("test.sealed", model=model, sealed_set=name[:12], patients=len(mine))
@@ -95,10 +99,13 @@ def sealed_items(sealed: SealedSetRow, items: Iterable[Item]) -> tuple[Item, ...
 
 
 def retention_sets(session: Session, model: str, items: Iterable[Item]) -> Mapping[str, tuple[Item, ...]]:
-    """Older test sets with their items: those retired, and the patients whom the hash sends to retention."""
-    retained = [
-        item for item in items if item.split is Split.RETENTION and not item.assisted and item.source in READERS
-    ]
+    """Older test sets with their items: those retired, and the patients whom the hash sends to retention.
+
+    Items of a set that was retired just now stand in the training set as test items still. Who turned out to be one
+    with a patient that was trained on is in none.
+    """
+    older = [item for item in items if item.split in (Split.RETENTION, Split.TEST) and _by_a_reader(item)]
+    retained = [item for item in older if not _is_trained(standing(session, item.patient))]
     retired = session.scalars(
         select(SealedSetRow).where(SealedSetRow.model == model, SealedSetRow.retired_s.is_not(None))
     ).all()
@@ -108,7 +115,7 @@ def retention_sets(session: Session, model: str, items: Iterable[Item]) -> Mappi
         own = tuple(item for item in retained if item.patient in set(row.patients))
         found |= {row.sealed_set[:12]: own} if own else {}
         taken |= set(row.patients)
-    rest = tuple(item for item in retained if item.patient not in taken)
+    rest = tuple(item for item in retained if item.split is Split.RETENTION and item.patient not in taken)
     return found | ({"retention": rest} if rest else {})
 
 
@@ -138,7 +145,7 @@ def _grown(session: Session, opened: SealedSetRow, fresh: Iterable[str], now_s: 
         return opened
     session.delete(opened)
     session.flush()
-    return seal(session, opened.model, wanted, now_s)
+    return seal(session, opened.model, wanted, now_s, opened.scope)
 
 
 def _by_a_reader(item: Item) -> bool:
@@ -148,6 +155,10 @@ def _by_a_reader(item: Item) -> bool:
 def _for_model(patient: str, row: PatientRow, retired: set[str]) -> Split:
     split = Split(row.split)
     return Split.RETENTION if split is Split.TEST and patient in retired else split
+
+
+def _is_trained(row: PatientRow | None) -> bool:
+    return row is not None and row.trained
 
 
 def _is_untouched(row: PatientRow | None) -> bool:

@@ -1,5 +1,7 @@
 """How many patients there are to learn from, and which recipes so many allow."""
 
+import importlib.util
+
 from dicomnode.bundles.dicom_toml import Kind
 from dicomnode.learn.train.faults import NothingToLearnFrom, OneClassOnly, TooFew
 from dicomnode.learn.train.job import Job
@@ -44,11 +46,16 @@ def ladder(job: Job) -> list[RecipeName]:
     """
     can_calibrate = job.bundle.dicom.model.kind is Kind.CLASSIFICATION
     rungs = [name for name in LADDER if name is not RecipeName.RECALIBRATE or can_calibrate]
-    found = [name for name in rungs if enough(job, RECIPES[name])]
+    found = [name for name in rungs if enough(job, RECIPES[name]) and can_train(name)]
     if not found:
         least = min((needed(job, RECIPES[name]) for name in rungs), key=lambda one: one[0])
         raise TooFew(*counts(job), *least)
     return found
+
+
+def can_train(name: RecipeName) -> bool:
+    """Whether what a recipe needs is installed: peft, for adapters, is an extra."""
+    return name is not RecipeName.ADAPTER or importlib.util.find_spec("peft") is not None
 
 
 def warning(job: Job, name: RecipeName) -> tuple[str, ...]:

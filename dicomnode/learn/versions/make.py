@@ -6,7 +6,7 @@ import math
 import re
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from dicomnode.config.tables import Config
 from dicomnode.errors import ConfigFault, ModelFault
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LearnedVersionRow
-from dicomnode.learn.values import RecipeName, Split, TrainingSet
+from dicomnode.learn.split.seal import is_testable
+from dicomnode.learn.values import Item, RecipeName, Split, TrainingSet
 from dicomnode.learn.versions.domain import REFITTED, Covered, covered, domain_of
 from dicomnode.learn.versions.folders import copied, keep_base, keep_folder, replaced, require_intact, version_folder
 from dicomnode.learn.versions.record import record
@@ -48,6 +49,15 @@ class Fit:
     told: Mapping[str, Any]
     """Its done.json."""
     training: TrainingSet | None
+    sealed: Sequence[Item] | None = None
+    """Items of the sealed set that it is judged by; None: all that could stand in one."""
+
+    @property
+    def tested(self) -> tuple[Item, ...]:
+        """What says whom a version may answer for."""
+        if self.sealed is not None:
+            return tuple(self.sealed)
+        return tuple(item for item in self.training.items if is_testable(item)) if self.training else ()
 
     @property
     def file(self) -> str:
@@ -86,6 +96,7 @@ def make_version(  # noqa: PLR0913 (each is what another room gives)
     training_set: TrainingSet | None,
     scope: str,
     parent: str,
+    tested: Sequence[Item] | None = None,
 ) -> LearnedVersionRow:
     """Make an immutable version of a fitted candidate; safe to do twice, the second time gives the first one's.
 
@@ -95,15 +106,16 @@ def make_version(  # noqa: PLR0913 (each is what another room gives)
         base: the installed, approved bundle that the candidate started from.
         fitted_folder: of the training job; holds what `fitted["file"]` names.
         fitted: what the job said when it was done.
-        training_set: what it was made with; its sealed test says whom the version may answer for.
+        training_set: what it was made with.
         scope: "", "site:NAME" or "scanner:NAME".
         parent: digest of the version that is in use now.
+        tested: items of its sealed test: they say whom the version may answer for.
 
     Raises:
         ModelFault: the fitted file is missing, or its thresholds do not fit the model.
         Tampered: the same version lies there, changed.
     """
-    fit = Fit(fitted_folder, fitted, training_set)
+    fit = Fit(fitted_folder, fitted, training_set, tested)
     _require_fitted(fit)
     state, made_of = config.node.state, fit.made_of(base.digest, scope)
     known = _known(index, base.name, made_of)
@@ -122,7 +134,7 @@ def make_version(  # noqa: PLR0913 (each is what another room gives)
 
 def dicom_of(base: DicomToml, fit: Fit) -> tuple[DicomToml, Covered]:
     """The dicom.toml of a version: its own calibration, thresholds and evaluated domain, and sentences that say so."""
-    found = covered(fit.training.of(Split.TEST) if fit.training else ())
+    found = covered(fit.tested)
     domain, statements = domain_of(base.domain, found, fit.recipe, refitted=fit.refitted)
     changes: dict[str, object] = {"findings": _findings(base.findings, fit.told), "domain": domain}
     if fit.told.get("network_def"):
@@ -168,10 +180,15 @@ def _require_fitted(fit: Fit) -> None:
 
 def _fill(bundle: Path, frozen: Path, dicom: DicomToml, fit: Fit, number: int) -> None:
     copied(frozen, bundle, link=True)
-    replaced(bundle / "dicom.toml", toml_of(dicom).encode())
+    put_into(bundle, frozen, dicom, fit)
     metadata = json.loads((frozen / "configs" / "metadata.json").read_text(encoding="utf-8"))
     metadata["version"] = f"{str(metadata['version']).partition('+learned.')[0]}+learned.{number}"
     replaced(bundle / "configs" / "metadata.json", json.dumps(metadata, indent=2).encode())
+
+
+def put_into(bundle: Path, frozen: Path, dicom: DicomToml, fit: Fit) -> None:
+    """Put what was fitted into a copy of the base: its rules, weights, and where it has one its own network."""
+    replaced(bundle / "dicom.toml", toml_of(dicom).encode())
     if fit.file:
         replaced(bundle / "models" / fit.file, (fit.folder / fit.file).read_bytes())
     if network := fit.told.get("network_def"):

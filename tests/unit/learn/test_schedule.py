@@ -13,7 +13,8 @@ from dicomnode.config.learning import Learn, LearnModel
 from dicomnode.config.tables import Config, Node
 from dicomnode.index.database import Index
 from dicomnode.index.learning import AlarmRow, LabelRow, LearningRow, PatientRow
-from dicomnode.index.schema import StudyRow
+from dicomnode.index.learnings import folder_of
+from dicomnode.index.schema import InstanceRow, SeriesRow, StudyRow
 from dicomnode.learn.asking import Asked, NotItsTurn, Overlap, Trigger, ask, take_turn
 from dicomnode.learn.schedule import MONTHLY, NIGHTLY, Schedule
 from dicomnode.learn.split.keys import patient_key, require_split_key, split_key
@@ -48,6 +49,21 @@ class Site:
                 LabelRow(
                     state="attached", study_key=study.study_key, study_uid=uid, model="lung", output=0,
                     what="presence", value=value, source="sr", made_s=at_s, at_s=at_s, object_uid=uid,
+                )
+            )  # fmt: skip
+
+    def image(self, number: int, station: str, modality: str = "DX") -> None:
+        """An instance of the study of a label."""
+        with self.index.transaction() as session:
+            study = session.scalars(select(StudyRow).where(StudyRow.study_uid == f"1.2.{number}")).one()
+            series = SeriesRow(study_key=study.study_key, series_uid=f"1.2.{number}.{modality}", modality=modality)
+            session.add(series)
+            session.flush()
+            session.add(
+                InstanceRow(
+                    study_key=study.study_key, series_key=series.series_key, sop_instance_uid=f"9.{number}{modality}",
+                    sop_class_uid="1.2", transfer_syntax_uid="1.2", content_digest="0", file="f", size_bytes=1,
+                    received_s=BEFORE, header={"StationName": station, "Modality": modality},
                 )
             )  # fmt: skip
 
@@ -141,6 +157,30 @@ def test_a_clock_set_back_neither_repeats_a_moment_nor_stops_the_calendar(site: 
     site.now_s += 5 * DAY_S
     schedule.tick(MONTHLY)
     assert "lung:calendar:20270101T2000" in site.learnings()
+
+
+def test_a_model_with_an_adapter_for_each_site_is_learnt_for_each_by_itself(site: Site) -> None:
+    learn = {"sites": {"north/1": ("CR1",), "south": ("CR2",)}, "models": {"lung": LearnModel(scope="site")}}
+    site.config = site.config.model_copy(update={"learn": site.config.learn.model_copy(update=learn)})
+    for number, station in enumerate(("CR1", "CR1", "CR2", "unlisted")):
+        site.label(number)
+        site.image(number, station)
+    site.image(2, "CR1", modality="SR")  # written at a workstation of the other site
+    schedule = site.schedule()
+    schedule.add_to(BackgroundScheduler(timezone=UTC))
+    site.now_s = AFTER
+
+    schedule.tick(MONTHLY)
+
+    with site.index.snapshot() as session:
+        rows = {row.scope: row for row in session.scalars(select(LearningRow))}
+    assert {scope: (row.state, row.reason) for scope, row in rows.items()} == {
+        "site:north/1": ("waiting", "2 newly labelled patient(s), 2 newly positive since the last candidate"),
+        "site:south": ("waiting", "1 newly labelled patient(s), 1 newly positive since the last candidate"),
+    }
+    folders = [folder_of(site.config.node.state, row.job) for row in rows.values()]
+    assert [folder.parent for folder in folders] == [site.config.node.state / "learning"] * 2
+    assert len(set(folders)) == 2
 
 
 def test_without_a_newly_labelled_patient_the_calendar_asks_for_nothing(site: Site) -> None:

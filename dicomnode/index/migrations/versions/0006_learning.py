@@ -151,6 +151,7 @@ def upgrade() -> None:
         "sealed_sets",
         sa.Column("sealed_set", sa.String(length=64), nullable=False),
         sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("scope", sa.String(length=128), nullable=False),
         sa.Column("patients", sa.JSON(), nullable=False),
         sa.Column("sealed_s", sa.Float(), nullable=False),
         sa.Column("retired_s", sa.Float(), nullable=True),

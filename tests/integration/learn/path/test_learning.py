@@ -17,7 +17,7 @@ from dicomnode.learn.child import worked
 from dicomnode.learn.evaluate.files import load_evidence, load_judgement
 from dicomnode.learn.job import DONE, AnyOrder, place_order, read, write
 from dicomnode.learn.split.keys import patient_key, split_key, split_of
-from dicomnode.learn.stages import LearnStages
+from dicomnode.learn.stages import LearnStages, Turn
 from dicomnode.learn.values import Split, Verdict
 from tests.learning_made import classifier_made
 from tests.phantom import Subject, dx_image
@@ -77,7 +77,7 @@ def test_labels_become_a_judged_candidate_with_its_report_and_nobody_is_named(ho
     with hospital.index.transaction() as session:
         job = ask(session, Asked(MODEL, Trigger.PERSON, "now", by="Ada Lovelace"), 1.0).job
 
-    assert stages.begin(job)
+    assert stages.begin(job) == Turn.ITS
     for stage in (stages.collect, stages.train, stages.make, stages.answer, stages.judge, stages.write, stages.offer):
         stage(job)
         stage(job)  # a crash behind it does it again

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from dicomnode.index.database import Index
 from dicomnode.index.learning import DecisionRow, LookRow, PatientRow, SealedSetRow
 from dicomnode.learn.split.keys import patient_key, split_of
-from dicomnode.learn.split.merge import OneAlready, bind, merge, merge_ids, standing
+from dicomnode.learn.split.merge import OneAlready, bar_trained, bind, merge, merge_ids, standing
 from dicomnode.learn.split.patients import InIndex, assign, mark_looked_at, mark_trained
 from dicomnode.learn.split.seal import seal
 from dicomnode.learn.values import Split
@@ -136,3 +136,17 @@ def test_marks_reach_every_key_of_a_patient(index: Index) -> None:
         mark_looked_at(session, [one])
 
         assert all(row.looked_at for row in session.query(PatientRow))
+
+
+def test_a_merge_between_training_set_and_training_leaves_no_trained_patient_in_a_sealed_set(index: Index) -> None:
+    with index.transaction() as session:
+        test, train = seen(session, of(Split.TEST)), seen(session, of(Split.TRAIN))
+        sealed = sealed_and_looked_at(session, test)
+        merge(session, SECRET, train, test, 86400.0)  # neither was trained on: the test side wins
+        assert sealed.patients == [test]
+
+        bar_trained(session, [train], 86400.0)  # as the training set knows the patient
+
+        assert sealed.patients == []
+        (look,) = session.query(LookRow).all()
+        assert "is trained on" in look.marked

@@ -123,3 +123,27 @@ def test_the_temporal_hold_out_is_the_newest_quarter_of_the_patients() -> None:
 
     assert temporal_holdout(items) == (items[6].item_id, items[7].item_id)
     assert temporal_holdout(()) == ()
+
+
+def test_a_site_has_sealed_sets_of_its_own_and_shares_no_patient_with_another(index: Index) -> None:
+    with index.transaction() as session:
+        north, south = [entered(session, 0)], [entered(session, 1), entered(session, 2)]
+
+        first = current_set(session, "model", north, max_looks=10, now_s=5.0, scope="site:north")
+        second = current_set(session, "model", [*north, *south], max_looks=10, now_s=5.0, scope="site:south")
+
+        assert first is not None
+        assert second is not None
+        assert (first.patients, second.patients) == ([patient(0)], [patient(1), patient(2)])
+        assert (first.retired_s, second.retired_s) == (None, None)
+
+
+def test_a_set_that_was_retired_just_now_is_held_against_the_next_candidate(index: Index) -> None:
+    with index.transaction() as session:
+        items = [entered(session, 0), entered(session, 1, trained=True)]
+        session.add(SealedSetRow(sealed_set="s" * 64, model="model", patients=[patient(0)], sealed_s=1, retired_s=2))
+        session.flush()
+
+        found = retention_sets(session, "model", [*items, item(1, Split.RETENTION)])
+
+        assert found == {"s" * 12: (items[0],)}, "and nobody who turned out to be one with a training patient"

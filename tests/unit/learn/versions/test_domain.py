@@ -1,13 +1,15 @@
 """Whom a version may answer for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dicomnode.bundles.dicom_toml import load_dicom_toml
 from dicomnode.infer.evaluated import reasons_outside
-from dicomnode.learn.values import Split
-from dicomnode.learn.versions.domain import band_years
+from dicomnode.learn.values import Source, Split, TrainingSet
+from dicomnode.learn.versions.domain import band_years, covered
+from dicomnode.learn.versions.make import Fit
 from dicomnode.values import Header
 from tests.versions_made import CHILDREN, Shelf, patients, shelf_made
 
@@ -96,3 +98,11 @@ def test_a_learnt_check_that_was_fitted_with_the_candidate_is_its_own(tmp_path: 
 )
 def test_age_bands_are_read_as_a_person_writes_them(band: str, years: tuple[float, float | None] | None) -> None:
     assert band_years(band) == years
+
+
+def test_labels_read_out_of_reports_and_patients_outside_the_sealed_set_cover_nobody(tmp_path: Path) -> None:
+    mined = tuple(replace(item, source=Source.REPORT) for item in ADULTS)
+    training = TrainingSet("", "chest", "", "", (*mined, *ADULTS[:3]), tmp_path)
+
+    assert covered(Fit(tmp_path, {}, training).tested).patients == 3
+    assert covered(Fit(tmp_path, {}, training, ADULTS[:2]).tested).patients == 2
