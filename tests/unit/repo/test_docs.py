@@ -1,9 +1,13 @@
-"""The conformance statement names tests that exist; the runbook names settings, units and metrics that exist."""
+"""What the conformance statement, the runbook and the page on learning name exists, and figures are the code's."""
 
 import re
 from pathlib import Path
 
+from dicomnode.config.learning import GatePlan, Learn
 from dicomnode.config.tables import Config
+from dicomnode.index.schema import Base
+from dicomnode.learn.train.recipes import LADDER, RECIPES
+from dicomnode.learn.values import SHARES, SOURCE_RANK
 from dicomnode.web.metrics import NodeCollector
 from dicomnode.web.snapshot import Snapshot
 
@@ -11,6 +15,7 @@ ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "deploy" / "docs"
 CONFORMANCE = (DOCS / "conformance.md").read_text(encoding="utf-8")
 RUNBOOK = (DOCS / "runbook.md").read_text(encoding="utf-8")
+LEARNING = (DOCS / "learning.md").read_text(encoding="utf-8")
 
 
 def names_of_tests() -> set[str]:
@@ -52,3 +57,39 @@ def test_every_decision_is_short_and_says_what_was_chosen() -> None:
         lines = note.read_text(encoding="utf-8").splitlines()
         assert lines[0].startswith("# "), note.name
         assert len(lines) <= 40, note.name
+
+
+def test_every_table_of_the_record_exists() -> None:
+    named = [name for told in re.findall(r"tables? ((?:`\w+`(?:, )?)+)", LEARNING) for name in re.findall(r"\w+", told)]
+
+    assert sorted(set(named) - set(Base.metadata.tables)) == []
+    assert len(named) > 20
+
+
+def test_the_page_on_learning_tells_the_splits_the_ranks_and_the_labels_that_recipes_need() -> None:
+    assert all(f"| {split.value} | {share * 100:.0f} % |" in LEARNING for split, share in SHARES.items())
+    assert set(re.findall(r"^\| (\d) \|", LEARNING, re.MULTILINE)) >= {str(rank) for rank in SOURCE_RANK.values()}
+    needs = {name: f"| {RECIPES[name].patients}, {RECIPES[name].positives} |" for name in LADDER}
+    assert [
+        name
+        for name, told in needs.items()
+        if not re.search(rf"^\| `{name}` .*{re.escape(told)}", LEARNING, re.MULTILINE)
+    ] == []
+
+
+def test_the_limits_that_the_page_on_learning_tells_are_the_defaults() -> None:
+    plan, learn = GatePlan(), Learn()
+    told = {
+        f"AUC and FROC {plan.margin_auc:g}, Dice {plan.margin_dice:g}",
+        f"by more than {plan.margin_sensitivity:g}",
+        f"older test sets | {plan.margin_retention:g} |",
+        f"ECE {plan.max_ece:g}",
+        f"| {plan.subgroup_margin:g}; a small",
+        f"| {plan.coverage * 100:.0f} % within chance, {plan.max_abstention * 100:.0f} % |",
+        f"| {plan.min_power * 100:.0f} %; and",
+        f"spends {plan.alpha:g}/",
+        f"until {learn.shadow_studies} studies were compared or {learn.shadow_days:.0f} days",
+    }
+
+    assert [words for words in told if words not in LEARNING] == []
+    assert f'`learn.promote = "{Learn.model_fields["promote"].annotation.__args__[1]}"`' in LEARNING

@@ -55,7 +55,9 @@ def test_the_runbook_tells_every_command() -> None:
     assert commands_told(RUNBOOK) == COMMANDS
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"deploy/docs/{name}.md" for name in ("runbook", "conformance"))])
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"deploy/docs/{name}.md" for name in ("runbook", "conformance", "learning"))]
+)
 def test_every_link_leads_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "//" not in link]
