@@ -1,8 +1,8 @@
 """What a run found, in few words for tables; it names nobody."""
 
 from dicomnode.bundles.dicom_toml import DicomToml, Kind
-from dicomnode.encode.regions import voxel_ml
 from dicomnode.encode.tracking import finding_name
+from dicomnode.encode.voxel import voxel_ml
 from dicomnode.values import Classification, Detection, FindingScore, Prediction, Segmentation, Volume
 
 LITTLE = 0.01

@@ -1,16 +1,17 @@
 """What a bench prints."""
 
+from __future__ import annotations
+
 import statistics
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from dicomnode.bench.receive import Figures, Verdict
-
 if TYPE_CHECKING:
     from dicomnode.bench.drift import Rate
     from dicomnode.bench.encoding import Compared
+    from dicomnode.bench.receive import Figures, Verdict
     from dicomnode.bench.turnaround import Turnaround
 
 
@@ -45,7 +46,7 @@ def verdicts_table(judged: list[Verdict]) -> Table:
     return table
 
 
-def drift_table(found: "tuple[Rate, ...]") -> Table:
+def drift_table(found: tuple[Rate, ...]) -> Table:
     """One row a change and number of studies."""
     table = Table(title="how often a look alarms, p < 0.05 after correction")
     for heading in ("change", "studies", "alarms", "target"):
@@ -56,7 +57,7 @@ def drift_table(found: "tuple[Rate, ...]") -> Table:
     return table
 
 
-def turnaround_table(found: list["Turnaround"]) -> Table:
+def turnaround_table(found: list[Turnaround]) -> Table:
     """One row a study, and the median."""
     table = Table(title="seconds from the last image received to the last result stored in the PACS")
     for heading in ("study", "in all", "model alone", "settle_s", "the node's part", "stages"):
@@ -71,7 +72,7 @@ def turnaround_table(found: list["Turnaround"]) -> Table:
     return table
 
 
-def encoding_table(found: list["Compared"]) -> Table:
+def encoding_table(found: list[Compared]) -> Table:
     """One row a label map."""
     table = Table(title="a SEG of 512×512×300, 10 segments: median seconds, peak memory in label maps above idle")
     for heading in ("label map", "dicomnode", "dcmqi", "memory", "dcmqi's", "file, MB", ""):

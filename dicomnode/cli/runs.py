@@ -2,13 +2,12 @@
 
 import json
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from dicomnode import durable
 from dicomnode.audit import AuditTrail, login_name
 from dicomnode.cli.context import Opened
 from dicomnode.deliver.status import held_up
@@ -32,6 +31,9 @@ from dicomnode.learn.harvest.corrections import reader_findings
 from dicomnode.serve.beats import STALE_S
 from dicomnode.web.snapshot import Snapshot, snapshot
 
+if TYPE_CHECKING:
+    from dicomnode.durable import Waiting
+
 PANEL = "Studies and runs"
 GIB = 1 << 30
 Scope = Annotated[str, typer.Argument(help="all, model:NAME or destination:NAME.")]
@@ -47,6 +49,8 @@ def add_to(app: typer.Typer) -> None:
 
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Show what the node is doing and what waits for a person."""
+    from dicomnode import durable
+
     opened: Opened = ctx.obj
     seen = snapshot(opened.config, opened.index)
     waiting = [] if seen.is_full else durable.waiting(opened.config.engine_url)  # it could not be opened
@@ -179,7 +183,7 @@ def _audited(opened: Opened, command: str, *, study_uid: str = "", run_key: str 
     AuditTrail.of(opened.config).commanded(by=login_name(), command=command, study_uid=study_uid, run_key=run_key)
 
 
-def _print_status(seen: Snapshot, waiting: list[durable.Waiting], wrong: list[str]) -> None:
+def _print_status(seen: Snapshot, waiting: list["Waiting"], wrong: list[str]) -> None:
     table = Table(box=None, show_header=False)
     ages = [
         f"{name} ({'alive' if age <= STALE_S else f'SILENT for {age:.0f} s'})" for name, age in seen.beat_age_s.items()

@@ -9,8 +9,8 @@ from scipy.ndimage import find_objects, generate_binary_structure, label
 
 from dicomnode.encode.context import Context
 from dicomnode.encode.contours import Box
-from dicomnode.encode.regions import voxel_ml
 from dicomnode.encode.tracking import Structure, lesion_tracking
+from dicomnode.encode.voxel import voxel_ml
 from dicomnode.values import Segmentation, Volume
 
 NEIGHBOURS = generate_binary_structure(3, 3)

@@ -11,10 +11,10 @@ from scipy.spatial.distance import cdist
 
 from dicomnode.encode.contours import Box
 from dicomnode.encode.tracking import Structure
+from dicomnode.encode.voxel import voxel_ml
 from dicomnode.errors import ModelFault
 from dicomnode.values import Volume
 
-CUBIC_MM_PER_ML = 1000.0
 DIAGONALS = np.array([(0.5, j, i) for j in (-0.5, 0.5) for i in (-0.5, 0.5)])
 """From a voxel's centre to a corner, in voxels (k, j, i); the opposite corners are the others."""
 FEW = 64
@@ -130,11 +130,6 @@ def require_described(labels: Iterable[int], structures: Sequence[Structure]) ->
     unknown = set(labels) - {structure.segment.index for structure in structures}
     if unknown:
         raise ModelFault(f"labels {sorted(unknown)} are in the map and dicom.toml has no [[segments]] for them")
-
-
-def voxel_ml(volume: Volume) -> float:
-    """Volume of one voxel."""
-    return float(abs(np.linalg.det(volume.affine_lps[:3, :3]))) / CUBIC_MM_PER_ML
 
 
 def extent_mm(mask: NDArray[np.bool_], volume: Volume) -> float:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import SegmentationStorage
-from scipy.ndimage import find_objects, label
 
 from dicomnode.bundles.dicom_toml import DicomToml, Kind
 from dicomnode.choose.series import choose_series
@@ -149,6 +148,8 @@ def label_map(masks: Masks, outputs: dict[int, int]) -> NDArray[np.uint8]:
 
 def boxes_of(masks: Masks, outputs: dict[int, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """A box around each lesion: each connected part of each mask."""
+    from scipy.ndimage import find_objects, label  # slow to import, and every command imports this file
+
     boxes, labels = [], []
     for number, output in outputs.items():
         lesions, _ = label(masks.of(number), structure=TOUCHING)

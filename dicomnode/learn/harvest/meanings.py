@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom.sr._snomed_dict import mapping as _codes_by_scheme
-
 from dicomnode.bundles.dicom_toml import Code, DicomToml, load_dicom_toml
 from dicomnode.config.learning import Mapping as MapEntry
 from dicomnode.config.tables import Config
@@ -97,7 +95,9 @@ def plain_code(code: str) -> str:
     """A code "value/scheme" as it is compared: SNOMED RT as SNOMED CT."""
     value, _, scheme = code.strip().rpartition("/")
     if scheme in (SNOMED_RT, *SNOMED_SCHEMES):
-        value, scheme = _codes_by_scheme[SNOMED_RT].get(value, value), "SCT"
+        from pydicom.sr._snomed_dict import mapping as codes_by_scheme  # a large table, for the commands that need it
+
+        value, scheme = codes_by_scheme[SNOMED_RT].get(value, value), "SCT"
     return f"{value}/{scheme}"
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dicomnode.bundles.dicom_toml import DicomToml
-from dicomnode.encode.regions import voxel_ml
 from dicomnode.encode.tracking import finding_name
+from dicomnode.encode.voxel import voxel_ml
 from dicomnode.summary import percent
 from dicomnode.values import Classification, Detection, Lesion, Prediction, Segmentation, Volume
 

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from dicomnode.bundles.dicom_toml import load_dicom_toml
 from dicomnode.config.tables import Config, ModelSetting
-from dicomnode.encode.regions import voxel_ml
+from dicomnode.encode.voxel import voxel_ml
 from dicomnode.errors import ConfigFault, ModelFault, NodeError, Transient
 from dicomnode.index.database import Index
 from dicomnode.index.learning import AlarmRow, InUseRow, LearnedVersionRow, SelfTestRow, ShadowRow
