@@ -18,6 +18,7 @@ from pynetdicom.events import Event
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance, Verification
 
 from dicomnode.errors import ConfigFault
+from dicomnode.peers.answers import keep_answers
 
 AE_TITLE = "DEMOPACS"
 START_S = 20.0
@@ -200,7 +201,7 @@ def store(paths: list[Path], called_ae: str, port: int, calling_ae: str) -> None
     for sop_class, syntax in {(str(d.SOPClassUID), str(d.file_meta.TransferSyntaxUID)) for d in datasets}:
         ae.add_requested_context(sop_class, syntax)
     handlers = [(evt.EVT_CONN_OPEN, send_at_once)]
-    association = ae.associate("127.0.0.1", port, ae_title=called_ae, evt_handlers=handlers)
+    association = keep_answers(ae.associate("127.0.0.1", port, ae_title=called_ae, evt_handlers=handlers))
     if not association.is_established:
         raise ConfigFault(f"{called_ae} on port {port} does not accept an association")
     try:

@@ -22,6 +22,7 @@ from dicomnode.errors import ConfigFault
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LabelRow
 from dicomnode.index.schema import InstanceRow, RunRow
+from dicomnode.peers.answers import keep_answers
 from dicomnode.serve.beats import STALE_S
 from dicomnode.web.snapshot import snapshot
 
@@ -57,7 +58,7 @@ class Site:
         ae.dimse_timeout = ae.network_timeout = PATIENCE_S
         handlers = [(evt.EVT_CONN_OPEN, send_at_once)]
         port = self.config.receive.port
-        association = ae.associate("127.0.0.1", port, ae_title=NODE, evt_handlers=handlers)
+        association = keep_answers(ae.associate("127.0.0.1", port, ae_title=NODE, evt_handlers=handlers))
         if not association.is_established:
             raise ConfigFault("the node accepts no association")
         try:
