@@ -9,7 +9,7 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 
 from dicomnode.bench.learning_base import frozen_base
-from dicomnode.bench.learning_data import Picture, labelled_at_b, pictures, 
+from dicomnode.bench.learning_data import Picture, labelled_at_b, pictures, sealed_at_b
 from dicomnode.bench.loop.course import Course, Told, reports_in
 from dicomnode.bench.loop.reader import reader_report
 from dicomnode.bench.loop.site import ANALYSE, site
@@ -96,7 +96,7 @@ def probabilities(reports: Iterable[Dataset]) -> dict[str, float]:
 
 
 def _tested(found: Sequence[Picture]) -> list[Picture]:
-    groups = (found)
+    groups = sealed_at_b(found)
     return [one for group in groups for one in [p for p in found if p.group == group][:TESTED_OF_A_GROUP]]
 
 
