@@ -91,13 +91,13 @@ def gather(gatherer: Gatherer, versions: Versions, arms: Path, integrity: dict[s
         baseline=_part(baseline, asked.sealed),
         local_only=_local_only(gatherer, versions.baseline, arms),
         thresholds={name: _thresholds(version.folder) for name, version in vars(versions).items()},
-        calibration=_part(candidate, asked.training.of(Split.CALIBRATION)),
+        calibration=_part(candidate, asked.training.judging(Split.CALIBRATION)),
         retention={
             name: (_part(candidate, items), _part(in_use, items)) for name, items in asked.retention.items() if items
         },
         groups={item.item_id: dict(item.groups) for item in asked.sealed},
         temporal=temporal_holdout(asked.sealed),
-        curve=_curve(gatherer, versions.baseline, arms, _part(candidate, asked.training.of(Split.VALIDATION))),
+        curve=_curve(gatherer, versions.baseline, arms, _part(candidate, asked.training.judging(Split.VALIDATION))),
         outputs=_outputs(rules),
         warnings=_warnings(fitted),
     )
@@ -106,7 +106,7 @@ def gather(gatherer: Gatherer, versions: Versions, arms: Path, integrity: dict[s
 def _three(gatherer: Gatherer, versions: Versions, older: Sequence[Item]) -> tuple[Answers, Answers, Answers]:
     """Candidate, version in use and baseline, on all that each is compared on; the same version is asked once."""
     asked = gatherer.asked
-    fitted = asked.training.of(Split.CALIBRATION, Split.VALIDATION)
+    fitted = asked.training.judging(Split.CALIBRATION, Split.VALIDATION)
     candidate = gatherer.of("answers_candidate", versions.candidate, (*asked.sealed, *older, *fitted))
     baseline = gatherer.of("answers_baseline", versions.baseline, (*asked.sealed, *older))
     if versions.in_use.digest == versions.baseline.digest:
@@ -129,7 +129,7 @@ def _local_only(gatherer: Gatherer, base: ModelVersion, arms: Path) -> Answers |
 
 def _curve(gatherer: Gatherer, base: ModelVersion, arms: Path, whole: Answers) -> tuple[CurvePoint, ...]:
     """How good the recipe is with part of the labels, on the validation split."""
-    items, kind = gatherer.asked.training.of(Split.VALIDATION), str(load_dicom_toml(base.folder).model.kind)
+    items, kind = gatherer.asked.training.judging(Split.VALIDATION), str(load_dicom_toml(base.folder).model.kind)
     points: list[CurvePoint | None] = []
     for folder in sorted(arms.glob("share_*")):
         told = read(folder / DONE)

@@ -44,7 +44,8 @@ SOURCE_WEIGHT = {
     Source.PERSON: 1.0, Source.SEG: 1.0, Source.RTSTRUCT: 1.0, Source.SR: 1.0, Source.KEY_OBJECT: 1.0,
     Source.TABLE: 1.0, Source.REPORT: 0.3,
 }  # fmt: skip
-"""Weight in training; a labeler that was measured (PPV and NPV at least 0.95) weighs 0.7."""
+"""Weight in training; a labeler that was measured (PPV and NPV at least 0.95) weighs `MEASURED`."""
+MEASURED = 0.7
 
 
 class What(StrEnum):
@@ -157,6 +158,12 @@ class TrainingSet:
     def of(self, *splits: Split) -> tuple[Item, ...]:
         """The items of some splits."""
         return tuple(item for item in self.items if item.split in splits)
+
+    def judging(self, *splits: Split) -> tuple[Item, ...]:
+        """The items of some splits by which anything may be judged: report text that an unmeasured labeler read trains,
+        and judges nothing.
+        """
+        return tuple(item for item in self.of(*splits) if item.source is not Source.REPORT or item.weight >= MEASURED)
 
     def patients(self, *splits: Split) -> frozenset[str]:
         """The patients of some splits."""

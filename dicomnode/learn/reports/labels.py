@@ -14,9 +14,8 @@ from dicomnode.index.learning import LabelerRow
 from dicomnode.learn.harvest.labels import NewLabel
 from dicomnode.learn.reports.facts import Fact, Labeler, Status, name_of
 from dicomnode.learn.reports.labeler import labelers
-from dicomnode.learn.values import SOURCE_WEIGHT, Source
+from dicomnode.learn.values import MEASURED, SOURCE_WEIGHT, Source
 
-MEASURED_WEIGHT = 0.7
 """Of a labeler that was measured and found good enough for a finding."""
 VALUES = {Status.PRESENT: 1.0, Status.ABSENT: 0.0, Status.UNCERTAIN: None}
 
@@ -70,7 +69,7 @@ def report_labels(session: Session, report: Report, learn: Learn) -> tuple[NewLa
 def weight_of(session: Session, labeler: str, finding: str) -> float:
     """What a labeler's word counts in training: more, where it was measured on this site's reports and is good."""
     row = session.get(LabelerRow, (labeler, finding))
-    return MEASURED_WEIGHT if row is not None and row.unreviewed else SOURCE_WEIGHT[Source.REPORT]
+    return MEASURED if row is not None and row.unreviewed else SOURCE_WEIGHT[Source.REPORT]
 
 
 def _mapped(said: Iterable[Fact], mappings: Sequence[Mapping]) -> Iterator[tuple[Fact, Mapping]]:

@@ -112,7 +112,7 @@ def _whole(job: Job, file: str, fit: Fit, integrity: dict[str, Any]) -> dict[str
 
 def _calibration(job: Job, fit: Fit) -> list[Calibrated]:
     """Of every finding, on the calibration split."""
-    items = job.training.of(Split.CALIBRATION)
+    items = job.training.judging(Split.CALIBRATION)
     if job.bundle.dicom.model.kind is not Kind.CLASSIFICATION or not items:
         return []
     pool = ItemPool(files(job.training, items))

@@ -40,7 +40,7 @@ class Job:
     @property
     def stop(self) -> tuple[Item, ...]:
         """Items of the validation split."""
-        return self.training.of(Split.VALIDATION)
+        return self.training.judging(Split.VALIDATION)
 
     @property
     def is_segmentation(self) -> bool:
