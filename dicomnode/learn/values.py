@@ -160,8 +160,9 @@ class TrainingSet:
         return tuple(item for item in self.items if item.split in splits)
 
     def judging(self, *splits: Split) -> tuple[Item, ...]:
-        """The items of some splits by which anything may be judged: report text that an unmeasured labeler read trains,
-        and judges nothing.
+        """The items of some splits by which anything may be judged.
+
+        Report text that an unmeasured labeler read trains, and judges nothing.
         """
         return tuple(item for item in self.of(*splits) if item.source is not Source.REPORT or item.weight >= MEASURED)
 

@@ -16,7 +16,6 @@ from dicomnode.learn.reports.facts import Fact, Labeler, Status, name_of
 from dicomnode.learn.reports.labeler import labelers
 from dicomnode.learn.values import MEASURED, SOURCE_WEIGHT, Source
 
-"""Of a labeler that was measured and found good enough for a finding."""
 VALUES = {Status.PRESENT: 1.0, Status.ABSENT: 0.0, Status.UNCERTAIN: None}
 
 
