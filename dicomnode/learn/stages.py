@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from dicomnode.bundles.approval import approved
 from dicomnode.config.learning import GatePlan, LearnModel
 from dicomnode.config.tables import Config
-from dicomnode.errors import Permanent, TooFewLabels
+from dicomnode.errors import ModelFault, Permanent, TooFewLabels
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LearnedVersionRow, LearningRow, SealedSetRow
 from dicomnode.index.learnings import REPORT, end_learning, folder_of, require_learning
@@ -24,6 +24,7 @@ from dicomnode.learn.evaluate.files import load_evidence, load_judgement, save_e
 from dicomnode.learn.evaluate.gate import judge
 from dicomnode.learn.evaluate.ledger import sealed_for, take_look, write_verdict
 from dicomnode.learn.gathering import Asked, Gatherer, Versions, gather
+from dicomnode.learn.harvest.patients import opted_out
 from dicomnode.learn.job import DONE, AnyOrder, read
 from dicomnode.learn.oversight import oversight
 from dicomnode.learn.paper.report import html
@@ -103,6 +104,7 @@ class LearnStages:
         """The candidate first; then the arms that it is compared with."""
         row = self._at(job, "train")
         with self.index.transaction() as session:
+            _require_consent(session, self._training(row))
             bar_trained(session, self._training(row).patients(*FITTED), time.time())
         setting = self._model(row.model)
         candidate = Arm(CANDIDATE, setting.recipe or self.config.learn.recipe, trials=self.config.learn.trials)
@@ -120,6 +122,7 @@ class LearnStages:
         row = self._at(job, "make")
         base, training = self._base(row), self._training(row)
         with self.index.snapshot() as session:
+            _require_consent(session, training)
             parent = answers_for(session, row.model, row.scope, base)
             sealed = sealed_for(session, row.model, row.candidate, row.scope)
         made = make_version(
@@ -281,3 +284,13 @@ class LearnStages:
 
     def _plan(self, model: str) -> GatePlan:
         return self._model(model).gate or self.config.learn.gate
+
+
+def _require_consent(session: Session, training: TrainingSet) -> None:
+    """No version is made with a patient who opted out since its training set was built.
+
+    Raises:
+        ModelFault: one did.
+    """
+    if gone := opted_out(session, training.patients(*Split)):
+        raise ModelFault(f"{len(gone)} patient(s) opted out meanwhile: `dicomnode learn now` makes another candidate")

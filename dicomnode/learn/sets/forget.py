@@ -27,7 +27,7 @@ from dicomnode.index.schema import InstanceRow, StudyRow, TrainingMemberRow
 from dicomnode.learn.sets.build import LEFT_OUT, SETS, TRAINING
 from dicomnode.learn.sets.manifest import ITEMS
 from dicomnode.learn.split.keys import patient_key, require_split_key, same_id, study_key_hash
-from dicomnode.learn.split.merge import unseat
+from dicomnode.learn.split.merge import FORGOTTEN, unseat
 from dicomnode.learn.split.patients import InIndex, entered, members
 from dicomnode.learn.values import Split
 from dicomnode.learn.versions.record import record
@@ -197,5 +197,5 @@ def _remove_rows(session: Session, traces: _Traces) -> int:
     session.execute(delete(DuplicateRow).where(or_(DuplicateRow.one.in_(ids), DuplicateRow.other.in_(ids))))
     instances = select(InstanceRow.instance_key).where(InstanceRow.study_key.in_(traces.studies))
     session.execute(delete(TrainingMemberRow).where(TrainingMemberRow.instance_key.in_(instances)))
-    unseat(session, traces.keys, "a patient of this set was forgotten", time.time())
+    unseat(session, traces.keys, FORGOTTEN, time.time())
     return len(sets)

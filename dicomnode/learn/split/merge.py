@@ -21,6 +21,8 @@ from dicomnode.learn.versions.record import record
 
 log = structlog.get_logger()
 
+FORGOTTEN = "a patient of this set was forgotten"
+"""A mark that says nothing against a verdict."""
 UNTRAINED = (Split.TEST, Split.RETENTION, Split.VALIDATION, Split.CALIBRATION, Split.TRAIN)
 TRAINED = (Split.TRAIN, Split.VALIDATION, Split.CALIBRATION)
 

@@ -11,8 +11,9 @@ from dicomnode.bundles.approval import device_uid
 from dicomnode.config.tables import Config
 from dicomnode.errors import ConfigFault
 from dicomnode.index.database import Index
-from dicomnode.index.learning import DecisionRow, InUseRow, LearnedVersionRow
+from dicomnode.index.learning import DecisionRow, InUseRow, LearnedVersionRow, LookRow
 from dicomnode.index.models import record_approval
+from dicomnode.learn.split.merge import FORGOTTEN
 from dicomnode.learn.values import Verdict
 from dicomnode.learn.versions.folders import require_intact
 from dicomnode.learn.versions.in_use import OtherBase, answers_for, installed
@@ -123,6 +124,15 @@ def _require_judged(session: Session, row: LearnedVersionRow, asked: Asked) -> N
         raise MayNotBePromoted(row, "its files or its base did not hold up (rule G0), which nobody overrides")
     if row.verdict != Verdict.PROMOTE and not asked.research:
         raise MayNotBePromoted(row, f"the gate's verdict is {row.verdict}; for research alone: --research")
+    if not asked.research and (marks := _marks(session, row.digest)):
+        raise MayNotBePromoted(row, f"this became known since its verdict: {marks}; for research alone: --research")
+
+
+def _marks(session: Session, digest: str) -> str:
+    """What speaks against the looks that a verdict rests on; that a patient was forgotten does not."""
+    marked = session.scalars(select(LookRow.marked).where(LookRow.candidate == digest)).all()
+    found = [mark for marks in marked for mark in marks.split("; ") if mark and not mark.endswith(FORGOTTEN)]
+    return "; ".join(dict.fromkeys(found))
 
 
 def _require_shadowed(session: Session, row: LearnedVersionRow) -> None:
@@ -131,6 +141,9 @@ def _require_shadowed(session: Session, row: LearnedVersionRow) -> None:
         raise MayNotBePromoted(row, f"it had no shadow period: `dicomnode models shadow {row.model} --start VERSION`")
     if so_far.row.ended_s is None:
         raise MayNotBePromoted(row, so_far.words(time.time()))
+    if so_far.was_cut_short and so_far.compared:
+        again = f"`dicomnode models shadow {row.model} --start VERSION` begins it anew"
+        raise MayNotBePromoted(row, f"{so_far.words(time.time())}; {again}")
     if not so_far.compared:
         raise MayNotBePromoted(row, "its shadow period ended before a single study was compared")
 
@@ -142,7 +155,7 @@ def last_judgement(session: Session, digest: str) -> DecisionRow | None:
 
 
 def _point(session: Session, config: Config, row: LearnedVersionRow, asked: Asked) -> None:
-    research = row.verdict != Verdict.PROMOTE
+    research = row.verdict != Verdict.PROMOTE or bool(_marks(session, row.digest))
     before = session.get(LearnedVersionRow, row.parent)
     if before is not None and before.scope == row.scope:
         before.state = "former"

@@ -40,15 +40,25 @@ class Period:
     """Studies that both versions answered."""
     agreed: int
 
+    def days(self, now_s: float) -> float:
+        """How long it runs, or ran."""
+        until_s = now_s if self.row.ended_s is None else self.row.ended_s
+        return max(0.0, (until_s - self.row.started_s) / DAY_S)
+
+    @property
+    def was_cut_short(self) -> bool:
+        """It ended before it was over, since another candidate took its place."""
+        return self.row.ended_s is not None and not self.is_over(self.row.ended_s)
+
     def is_over(self, now_s: float) -> bool:
         """After enough studies, or enough days with at least one."""
-        days = (now_s - self.row.started_s) / DAY_S
+        days = self.days(now_s)
         return self.compared >= self.row.studies or (days >= self.row.days and self.compared > 0)
 
     def words(self, now_s: float) -> str:
         """How far, for a person."""
-        days = max(0.0, (now_s - self.row.started_s) / DAY_S)
-        ended = "ended" if self.row.ended_s is not None else "runs"
+        days = self.days(now_s)
+        ended = "was cut short" if self.was_cut_short else "ended" if self.row.ended_s is not None else "runs"
         return (
             f"shadow period {ended}: {self.compared} of {self.row.studies} studies, {days:.1f} of {self.row.days:g} "
             f"days; the two agree on {self.agreed}"
@@ -75,22 +85,25 @@ def note_verdict(session: Session, digest: str, judgement: Judgement) -> Learned
 def start_shadow(session: Session, config: Config, digest: str) -> ShadowRow:
     """Begin a candidate's shadow period; a rejected one has none, unless a person wants it for research.
 
-    Safe to repeat. Candidates of the same scope that went before end theirs: one is watched at a time.
+    Safe to repeat. Candidates of the same scope that went before end theirs: one is watched at a time. One that was cut
+    short so begins anew; what it was compared on before counts.
     """
     known = session.get(ShadowRow, digest)
-    if known is not None:
+    so_far = period(session, digest)
+    if known is not None and not (so_far and so_far.was_cut_short):
         return known
     row = session.get_one(LearnedVersionRow, digest)
     for other in session.scalars(select(ShadowRow).filter_by(model=row.model, scope=row.scope, ended_s=None)):
         other.ended_s = time.time()
         _set_aside(session, other.digest)
     wanted = config.learn
-    shadow = ShadowRow(
-        digest=digest, model=row.model, scope=row.scope, started_s=time.time(), studies=wanted.shadow_studies,
-        days=wanted.shadow_days, ended_s=None,
+    shadow = session.merge(
+        ShadowRow(
+            digest=digest, model=row.model, scope=row.scope, started_s=time.time(), studies=wanted.shadow_studies,
+            days=wanted.shadow_days, ended_s=None,
+        )
     )  # fmt: skip
     row.state = "shadow"
-    session.add(shadow)
     details = {"studies": shadow.studies, "days": shadow.days, "scope": row.scope}
     record(session, "shadow started", model=row.model, digest=digest, details=details)
     return shadow

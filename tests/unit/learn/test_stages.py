@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 from dicomnode.config.tables import Config, Node
+from dicomnode.errors import ModelFault
 from dicomnode.index.database import Index
-from dicomnode.index.learning import LookRow
+from dicomnode.index.learning import LookRow, PatientRow
 from dicomnode.index.learnings import require_learning
 from dicomnode.learn.apart import Stopped
 from dicomnode.learn.asking import CANCELLED, Asked, Trigger, ask
+from dicomnode.learn.sets.manifest import save_set
 from dicomnode.learn.stages import LearnStages, Turn
+from dicomnode.learn.values import Item, Split, TrainingSet
 
 
 @pytest.fixture
@@ -59,3 +62,21 @@ def test_a_cancelled_learning_goes_no_stage_further_and_looks_at_no_sealed_test(
     with stages.index.snapshot() as session:
         assert require_learning(session, job).state == CANCELLED
         assert session.query(LookRow).count() == 0
+
+
+def test_a_patient_who_opts_out_after_the_set_was_built_is_not_trained_on(stages: LearnStages) -> None:
+    state, patient = stages.config.node.state, "a" * 64
+    item = Item("1" * 64, patient, "2" * 64, Split.TRAIN, (1.0,))
+    made = save_set(TrainingSet("", "lung", "3" * 64, "4" * 64, (item,), state), state / "training" / "sets")
+    (state / "training" / "items" / item.file).parent.mkdir(parents=True)
+    (state / "training" / "items" / item.file).touch()
+    job = asked(stages, "lung")
+    with stages.index.transaction() as session:
+        require_learning(session, job).training_set = made.stem
+        session.add(PatientRow(patient=patient, split=Split.TRAIN, assigned_s=1.0, opted_out_s=2.0))
+
+    with pytest.raises(ModelFault, match=r"1 patient\(s\) opted out meanwhile"):
+        stages.train(job)
+
+    with stages.index.snapshot() as session:
+        assert not session.get_one(PatientRow, patient).trained

@@ -8,7 +8,16 @@ import pytest
 from dicomnode.bundles.approval import approve
 from dicomnode.check.bundles import versions
 from dicomnode.errors import ConfigFault, NodeError
-from dicomnode.index.learning import AlarmRow, DecisionRow, InUseRow, LearnedVersionRow
+from dicomnode.index.learning import (
+    AlarmRow,
+    DecisionRow,
+    InUseRow,
+    LearnedVersionRow,
+    LookRow,
+    SealedSetRow,
+    ShadowRow,
+)
+from dicomnode.learn.split.merge import FORGOTTEN
 from dicomnode.learn.values import Verdict
 from dicomnode.learn.versions.folders import Tampered
 from dicomnode.learn.versions.in_use import in_use
@@ -93,6 +102,40 @@ def test_nothing_overrides_the_shadow_period(shelf: Shelf, asked: Asked) -> None
         start_shadow(session, shelf.config, row.digest)
     with pytest.raises(ConfigFault, match="0 of 200 studies"):
         promote(shelf.index, shelf.config, MODEL, row.version, asked)
+
+
+@pytest.mark.parametrize("asked", [ASKED, RESEARCH])
+def test_a_shadow_period_that_another_candidate_cut_short_is_none_and_can_begin_anew(
+    shelf: Shelf, asked: Asked
+) -> None:
+    name = ready(shelf)
+    with shelf.index.transaction() as session:  # one study was compared, and 200 are wanted
+        digest = session.query(ShadowRow.digest).scalar()
+        session.query(ShadowRow).update({"studies": 200, "ended_s": None})
+    other = shelf.made(b"others").digest
+    with shelf.index.transaction() as session:
+        start_shadow(session, shelf.config, other)
+
+    with pytest.raises(ConfigFault, match="was cut short: 1 of 200 studies"):
+        promote(shelf.index, shelf.config, MODEL, name, asked)
+    with shelf.index.transaction() as session:
+        again = start_shadow(session, shelf.config, digest)
+        assert (again.ended_s, session.get_one(LearnedVersionRow, digest).state) == (None, "shadow")
+
+
+def test_a_verdict_that_a_trained_patient_spoils_is_for_research_alone(shelf: Shelf) -> None:
+    name = ready(shelf)
+    with shelf.index.transaction() as session:
+        digest = session.query(LearnedVersionRow.digest).scalar()
+        session.add(SealedSetRow(sealed_set="s", model=MODEL, patients=[], sealed_s=1.0))
+        session.flush()
+        look = LookRow(sealed_set="s", look=1, alpha=0.01, candidate=digest, at_s=1.0)
+        look.marked = f"2026-11-20: {FORGOTTEN}; 2026-11-21: one was trained on"
+        session.add(look)
+
+    with pytest.raises(ConfigFault, match="known since its verdict: 2026-11-21: one was trained on; for research"):
+        promote(shelf.index, shelf.config, MODEL, name, ASKED)
+    assert promote(shelf.index, shelf.config, MODEL, name, RESEARCH).research
 
 
 @pytest.mark.parametrize("asked", [ASKED, RESEARCH])
