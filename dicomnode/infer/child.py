@@ -15,6 +15,9 @@ from pathlib import Path
 
 import torch
 
+import dicomnode.infer.monai_alone  # noqa: F401 - before what imports MONAI
+
+# isort: split
 from dicomnode.bundles.digest import digest
 from dicomnode.errors import ModelFault, NodeError
 from dicomnode.infer.answer import Model

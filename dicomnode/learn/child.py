@@ -117,6 +117,7 @@ def worked(order: AnyOrder, folder: Path) -> dict[str, object]:
         raise ModelFault(f"bundle {order.bundle.name} has digest {found[:12]}…, ordered is {order.digest[:12]}…")
     _leave_memory(order)
     module, function = WORK[order.kind]
+    import_module("dicomnode.infer.monai_alone")  # before what imports MONAI
     done: dict[str, object] = getattr(import_module(module), function)(order, folder, _Saying(folder / PROGRESS))
     return done
 
