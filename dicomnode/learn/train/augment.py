@@ -30,13 +30,16 @@ def augmentation(bundle: Bundle) -> list[Transform]:
     if bundle.dicom.model.kind is Kind.DETECTION:
         return _intensity()
     masked = bundle.dicom.model.kind is Kind.SEGMENTATION
-    return [*(crops(bundle) if masked else []), *_turn(bundle, masked), *_flips(bundle, masked), *_intensity()]
+    return [*crops(bundle), *_turn(bundle, masked), *_flips(bundle, masked), *_intensity()]
 
 
 def crops(bundle: Bundle) -> list[Transform]:
-    """Windows of the size that the bundle's own inferer uses; none where it takes whole images."""
+    """Of a segmentation, windows of the size that its own inferer uses; none where it takes whole images.
+
+    Many networks take no other sizes: an item goes through none without this.
+    """
     size = window(bundle)
-    if size is None:
+    if size is None or bundle.dicom.model.kind is not Kind.SEGMENTATION:
         return []
     keys = ["image", "mask"]
     return [

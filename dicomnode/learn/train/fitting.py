@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dicomnode.bundles.dicom_toml import Tune
 from dicomnode.infer.bundle import Bundle
-from dicomnode.learn.train.augment import augmentation
+from dicomnode.learn.train.augment import augmentation, crops
 from dicomnode.learn.train.faults import BaseMoved, NothingToLearnFrom
 from dicomnode.learn.train.loop import ALONE, Course, Say, Shown, Subject, Told, run
 from dicomnode.learn.train.parts import (
@@ -103,7 +103,7 @@ def pools(wanted: Wanted, *, augmented: bool = True) -> Shown:
     """What this fit shows."""
     if not wanted.train:
         raise NothingToLearnFrom("train")
-    changes = augmentation(wanted.bundle) if augmented else []
+    changes = augmentation(wanted.bundle) if augmented else crops(wanted.bundle)
     train = ItemPool(files(wanted.training, wanted.train), changes)
     return Shown(train, stop_pool(wanted))
 

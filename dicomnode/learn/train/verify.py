@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from dicomnode.errors import ModelFault
 from dicomnode.learn.adapters.file import read_adapter
 from dicomnode.learn.adapters.swap import Swap
+from dicomnode.learn.train.augment import crops
 from dicomnode.learn.train.fitting import example
 from dicomnode.learn.train.job import Job
 from dicomnode.learn.train.pool import ItemPool, files
@@ -28,7 +29,7 @@ def reload_difference(job: Job, path: Path, trained: nn.Module) -> float:
     made = _made_again(job, path, trained)
     trained = trained.cpu().eval()
     items = files(job.training, job.train[:LOOKED_AT])
-    images = [example(ItemPool([one])) for one in items]
+    images = [example(ItemPool([one], crops(job.bundle))) for one in items]
     with torch.no_grad():
         found = max(_difference(made.eval()(image), trained(image)) for image in images)
     if found > LARGEST:

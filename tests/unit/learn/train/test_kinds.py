@@ -25,7 +25,7 @@ from torch import nn
 
 
 class Cubes(nn.Module):
-    """A voxel's channels from its neighbours, with a norm layer between."""
+    """A voxel's channels from its neighbours, with a norm layer between; only in windows, as a U-Net."""
 
     def __init__(self, outputs=2):
         super().__init__()
@@ -33,6 +33,8 @@ class Cubes(nn.Module):
         self.last = nn.Conv3d(6, outputs, 1)
 
     def forward(self, x):
+        if any(size % 8 for size in x.shape[2:]):
+            raise ValueError(f"sizes must be multiples of 8: {tuple(x.shape)}")
         return self.last(self.body(x))
 '''
 DETECTOR = """
@@ -140,6 +142,15 @@ def test_a_small_recipe_tunes_a_volumes_network(tmp_path: Path, recipe: RecipeNa
     kinds = {name.partition("/")[0] for name in read_adapter(tmp_path / "job" / "adapter.safetensors").tensors}
     assert kinds == ({"set", "ia3"} if recipe is RecipeName.ADAPTER else {"set"})
     assert told["integrity"]["reload_logit_difference"] <= 1e-4  # type: ignore[index]
+
+
+def test_probing_then_tuning_learns_a_network_that_takes_windows_alone(tmp_path: Path) -> None:
+    version = segmenter(tmp_path)
+    manifest = manifest_made(tmp_path, version, masked(tmp_path))
+
+    told = train(order_made(version, manifest, RecipeName.LPFT, epochs=1), tmp_path / "job", silent)
+
+    assert told["file"] == "model.pt"
 
 
 def test_dice_is_of_each_structure_and_none_where_nobody_sees_it(tmp_path: Path) -> None:
