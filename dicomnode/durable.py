@@ -110,11 +110,6 @@ def step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     return given
 
 
-def wait(seconds: float) -> None:
-    """Have a workflow wait; what is left of it is waited for after a restart."""
-    DBOS.sleep(seconds)
-
-
 def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do one recorded step without trying it again: its place on the queue goes to others meanwhile.
 

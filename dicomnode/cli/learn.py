@@ -136,7 +136,10 @@ def plain(row: LearningRow) -> dict[str, object]:
 def how_far(row: LearningRow) -> str:
     """The stage of an attempt in a few words: "train, epoch 3 of 40, loss 0.412, about 12 min left"."""
     said = row.progress
-    parts = [row.stage, _of(said, "epoch", "epochs", "epoch") or _of(said, "done", "of", "")]
+    parts = [
+        row.stage or str(said.get("part", "")),
+        _of(said, "epoch", "epochs", "epoch") or _of(said, "done", "of", ""),
+    ]
     parts += [f"{name} {_figure(said[name])}" for name in ("loss", "metric") if said.get(name) is not None]
     left_s = said.get("seconds_left")
     parts += [f"about {_time(float(left_s))} left"] if isinstance(left_s, int | float) else []

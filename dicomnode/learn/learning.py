@@ -11,9 +11,6 @@ from dicomnode import durable
 from dicomnode.durable import Refused
 from dicomnode.learn.stages import LearnStages, Turn
 
-TURN_AGAIN_S = 60.0
-"""Between two looks whether another candidate is still being made; it may take days."""
-
 
 def register_learning(stages: LearnStages) -> None:
     """Register the workflow of learning, before the executor starts."""
@@ -22,10 +19,8 @@ def register_learning(stages: LearnStages) -> None:
     def learn(job: str) -> None:
         """From the labels that piled up to a candidate beside the version in use, or a clear word why not."""
         try:
-            while (turn := durable.step(stages.begin, job)) == Turn.OTHERS:
-                durable.wait(TURN_AGAIN_S)
-            if turn == Turn.NONE:
-                return  # cancelled, or already at its end
+            if durable.step(stages.begin, job) != Turn.ITS:
+                return  # cancelled, already at its end, or another's turn: it is asked again in a minute
             durable.step(stages.collect, job)  # split ─► training set
             durable.step(stages.train, job)  # the candidate, and the arms it is compared with
             durable.step(stages.make, job)  # a version: immutable, named for its digest

@@ -1,5 +1,6 @@
 """Regular duties of the engine: APScheduler says when, a durable workflow does them."""
 
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from dicomnode.index.runs import runs_ended_before
 from dicomnode.index.schema import CommitmentDutyRow, DeliveryRow, TickRow
 from dicomnode.journey import CHORES, chore_job, send_queue
 from dicomnode.learn.harvest.drawings import harvest_drawing
-from dicomnode.learn.queue import learn_job
+from dicomnode.learn.queue import learn_job, workflows_of
 from dicomnode.learn.schedule import Schedule
 from dicomnode.learn.versions.watch import watch_versions
 from dicomnode.learn.watch.daily import watch_drift
@@ -43,6 +44,12 @@ DAY_S = 86400.0
 KEEP_RECORDS_S = 3 * DAY_S
 OFTEN_S = 15
 HOURLY_S = 3600
+
+
+def start_learning(job: str) -> None:
+    """Put a learning that waits on the queue, unless it is there: a workflow that found another's turn has ended."""
+    if not durable.is_unfinished(workflows_of(job)):
+        durable.enqueue(learn_job(job, time.time()))
 
 
 class Duties:
@@ -62,7 +69,7 @@ class Duties:
             **{f"commitment:{name}": partial(self._commitment, name) for name in config.peers},
         }
         self._was_away: dict[str, bool] = {}
-        self._learning = Schedule(config, index, lambda job: durable.enqueue(learn_job(job)))
+        self._learning = Schedule(config, index, start_learning)
 
     @contextmanager
     def scheduled(self) -> Iterator[None]:
@@ -124,7 +131,8 @@ class Duties:
 
     def _once(self, name: str, queue: Queue) -> None:
         if not durable.is_unfinished(f"chore:{name}:"):
-            durable.enqueue(chore_job(name, str(int(time.time() / OFTEN_S)), queue))
+            moment = f"{int(time.time() / OFTEN_S)}.{secrets.token_hex(4)}"  # new also after the clock was set back
+            durable.enqueue(chore_job(name, moment, queue))
 
     def _catch_up(self, day: str) -> None:
         since = datetime.strptime(day, "%Y%m%d") - timedelta(days=self._config.catch_up.days)
