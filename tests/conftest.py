@@ -18,6 +18,7 @@ HERE = [place for place in os.environ["PATH"].split(os.pathsep) if Path(place) !
 PLACES = (*HERE, "/usr/sbin", "/usr/local/sbin", str(BIN))
 os.environ["PATH"] = os.pathsep.join(PLACES)  # Orthanc lies in sbin; dciodvfy and dcmqi are from pip, after DCMTK
 os.environ.pop("COLUMNS", None)  # a table is as wide as a test says
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks; several processes share the processor already
 
 PEERS = ("Orthanc", "storescu", "storescp", "echoscu", "findscu", "movescu", "dcmdump", "dsrdump", "dciodvfy")
 """Programs that a test marked `peers` needs where it names none: @pytest.mark.peers("Orthanc") names one."""
