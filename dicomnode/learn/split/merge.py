@@ -93,7 +93,7 @@ def merge(session: Session, secret: bytes, old: str, into: str, now_s: float) ->
     if one.trained:
         why = "a patient of this set was merged with one that was trained on"
         gone, marked = unseat(session, family(patients, one), why, now_s)
-    log.info("patient.merged", patient=one.patient[:12], split=one.split, left_tests=gone, marked=marked)
+    log.info("patient.merged", key=one.patient[:12], split=one.split, left_tests=gone, marked=marked)
     return Merged(one.patient, Split(one.split), gone, marked)
 
 
