@@ -164,6 +164,10 @@ class Learn(Table):
     gate: GatePlan = GatePlan()
     watch: Watch = Watch()
 
+    def plan_of(self, model: str) -> GatePlan:
+        """What a candidate of a model must prove: its own plan, else [learn.gate]."""
+        return self.models.get(model, LearnModel()).gate or self.gate
+
     def site_of(self, header: Header) -> str:
         """The site that a series comes from, as groups and scopes name it; "unknown" where none of [learn.sites] fits.
 

@@ -283,7 +283,7 @@ class LearnStages:
         return self.config.learn.models.get(model, LearnModel())
 
     def _plan(self, model: str) -> GatePlan:
-        return self._model(model).gate or self.config.learn.gate
+        return self.config.learn.plan_of(model)
 
 
 def _require_consent(session: Session, training: TrainingSet) -> None:

@@ -17,6 +17,7 @@ from dicomnode.learn.job import DONE, read
 from dicomnode.learn.paper.told import Told, card_of, data_of
 from dicomnode.learn.sets.build import SETS, left_out_of
 from dicomnode.learn.values import TrainingSet
+from dicomnode.learn.versions.promote import AUTOMATIC
 
 
 def told_of(
@@ -42,6 +43,7 @@ def told_of(
         version=version.version,
         node=config.node.institution or config.node.station_name,
         shadow=f"{learn.shadow_studies} studies or {learn.shadow_days:g} days",
+        automatic=learn.promote == AUTOMATIC,
         made_s=time.time(),
     )
 

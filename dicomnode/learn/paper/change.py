@@ -11,8 +11,16 @@ from dataclasses import dataclass
 from dicomnode.config.learning import GatePlan
 from dicomnode.learn.paper import plain
 from dicomnode.learn.paper.told import Told
-from dicomnode.learn.paper.wording import NOT_APPLICABLE, NOT_JUDGED, RULES, SYMBOLS, UNCHANGED
-from dicomnode.learn.values import SHARES, Estimate
+from dicomnode.learn.paper.wording import (
+    ARCHITECTURE,
+    NOT_APPLICABLE,
+    NOT_JUDGED,
+    OWN_NETWORK,
+    RULES,
+    SYMBOLS,
+    UNCHANGED,
+)
+from dicomnode.learn.values import SHARES, Estimate, RecipeName
 
 Row = tuple[str, str]
 
@@ -32,11 +40,7 @@ def modifications(told: Told) -> tuple[Row, ...]:
     """PCCP part 1: what this modification changes, and what no modification may change."""
     fitted, evidence = told.fitted, told.evidence
     before, after = (evidence.thresholds.get(kind, ()) for kind in ("in_use", "candidate"))
-    rows = [
-        ("What is modified", f"Parameters of the network, by the recipe “{evidence.recipe}”{_how_many(told)}."),
-        ("Starting point", "The installed, approved bundle; never an earlier candidate: small steps cannot add up."),
-        ("What does not change", f"Fine-tuning leaves as they are: {', '.join(UNCHANGED)}."),
-    ]
+    rows = [*_modified(told)]
     if before and after:
         pairs = zip(told.card.outputs, before, after, strict=False)
         said = "; ".join(f"{name}: {plain.number(old)} → {plain.number(new)}" for name, old, new in pairs)
@@ -44,6 +48,22 @@ def modifications(told: Told) -> tuple[Row, ...]:
     if fitted.get("calibration"):
         rows.insert(1, ("Calibration", "Fitted anew on the calibration patients (Platt: slope and intercept)."))
     return tuple(rows)
+
+
+def _modified(told: Told) -> tuple[Row, ...]:
+    """What is modified, from where, and what is not."""
+    recipe = f"the recipe “{told.evidence.recipe}”{_how_many(told)}"
+    if told.evidence.recipe == RecipeName.PLAIN:
+        return (
+            ("What is modified", f"The network itself, its architecture with it: {OWN_NETWORK}, by {recipe}."),
+            ("Starting point", "Random weights; of the installed bundle everything but its network."),
+            ("What does not change", f"Left as they are: {', '.join(UNCHANGED)}."),
+        )
+    return (
+        ("What is modified", f"Parameters of the network, by {recipe}."),
+        ("Starting point", "The installed, approved bundle; never an earlier candidate: small steps cannot add up."),
+        ("What does not change", f"Fine-tuning leaves as they are: {', '.join((*UNCHANGED, ARCHITECTURE))}."),
+    )
 
 
 def protocol(told: Told) -> tuple[Row, ...]:
@@ -64,7 +84,7 @@ def protocol(told: Told) -> tuple[Row, ...]:
         ("Performance evaluation", f"{limits(told.plan)} Look {told.judgement.look} at this sealed test set."),
         (
             "Update procedure",
-            f"Shadow period of {told.shadow}, without sending; promotion by a named person only; the version before "
+            f"Shadow period of {told.shadow}, without sending; {_promotion(told)}; the version before "
             "stays installed and is one command away (dicomnode models rollback), and comes back by itself on errors, "
             "a failed self-test or an alarm of the output rate.",
         ),
@@ -101,7 +121,10 @@ def impact(told: Told) -> tuple[Row, ...]:
         ("Risk: forgetting, older patients", said("G4")),
         ("Risk: unequal performance", said("G6")),
         ("Risk: misplaced confidence", said("G5", "G7")),
-        ("Mitigation", "Shadow period; a named approver; daily watch for drift; self-test at every start; rollback."),
+        (
+            "Mitigation",
+            f"Shadow period; {_promotion(told)}; daily watch for drift; self-test at every start; rollback.",
+        ),
     )
 
 
@@ -171,9 +194,19 @@ def _how_many(told: Told) -> str:
     return f": {plain.number(trainable)} of {plain.number(total)} ({100 * trainable / total:.2g} %)"
 
 
+def _promotion(told: Told) -> str:
+    """Who puts it in use."""
+    if told.automatic:
+        return "promotion by the node itself on the verdict PROMOTE, without a person, as this site's settings say"
+    return "promotion by a named person only"
+
+
 def _record(told: Told) -> str:
     digest = told.facts.get("Training set", plain.UNKNOWN)
-    return f"Manifest of the training set {digest[:16]}; the approver named below."
+    who = (
+        "this site's settings, which have the node promote by itself" if told.automatic else "the approver named below"
+    )
+    return f"Manifest of the training set {digest[:16]}; {who}."
 
 
 def _open(told: Told, look: int) -> str:

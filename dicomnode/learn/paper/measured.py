@@ -12,8 +12,8 @@ from dicomnode.learn.evaluate.subgroups import ATTRIBUTES, FEWEST, counted
 from dicomnode.learn.paper import plain
 from dicomnode.learn.paper.curves import Point, at_threshold, precision_recall
 from dicomnode.learn.paper.figures import Group, arms
-from dicomnode.learn.paper.wording import ARMS, FIGURES
-from dicomnode.learn.values import Answers, Estimate, Evidence
+from dicomnode.learn.paper.wording import ARMS, FIGURES, OWN_NETWORK
+from dicomnode.learn.values import Answers, Estimate, Evidence, RecipeName
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,16 @@ def key_lines(evidence: Evidence, output: int) -> tuple[Line, ...]:
         "local_only": Line(ARMS["local_only"][0], "was not trained", "local_only", ("not measured", *blank)),
     }
     return tuple(
-        Line(*ARMS[kind], kind, _cells(evidence, figure, compared[kind], output)) if kind in compared else missing[kind]
+        Line(*_arm(evidence, kind), kind, _cells(evidence, figure, compared[kind], output))
+        if kind in compared
+        else missing[kind]
         for kind in ARMS
     )
+
+
+def _arm(evidence: Evidence, kind: str) -> tuple[str, str]:
+    name, words = ARMS[kind]
+    return name, OWN_NETWORK if kind == "candidate" and evidence.recipe == RecipeName.PLAIN else words
 
 
 def main_estimate(evidence: Evidence, answers: Answers, output: int) -> Estimate | None:

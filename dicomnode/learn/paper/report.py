@@ -4,6 +4,7 @@ import base64
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -14,19 +15,19 @@ from dicomnode.learn.evaluate.compare import Figure, outputs
 from dicomnode.learn.evaluate.subgroups import FEWEST
 from dicomnode.learn.paper import change, figures, measured, plain, wording
 from dicomnode.learn.paper.told import Told
-from dicomnode.learn.values import Split
+from dicomnode.learn.values import Split, Verdict
 
 HERE = "dicomnode.learn.paper"
 
 
 def html(told: Told) -> str:
     """The report. Equal things told give the same bytes."""
-    verdict = wording.VERDICTS[told.judgement.verdict]
+    verdict = _verdict(told)
     names = {"name": told.card.name, "version": told.version or "VERSION", "shadow": told.shadow}
     return _template().render(
         told=told,
         style=Markup(_read("report.css")),  # noqa: S704 - ours
-        said=verdict,
+        said=replace(verdict, meaning=verdict.meaning.format(**names)),
         todo=[line.format(**names) for line in verdict.todo],
         made=plain.day(told.made_s or time.time(), with_time=True),
         facts=[(name, value) for name, value in told.facts.items() if value],
@@ -46,6 +47,11 @@ def html(told: Told) -> str:
         enough=FEWEST,
         tested=len(set(told.evidence.candidate.patients)),
     )
+
+
+def _verdict(told: Told) -> wording.Said:
+    verdict = told.judgement.verdict
+    return wording.BY_ITSELF if told.automatic and verdict is Verdict.PROMOTE else wording.VERDICTS[verdict]
 
 
 def _outputs(told: Told) -> int:

@@ -93,6 +93,8 @@ class Told:
     """Of the candidate, as its metadata.json says."""
     node: str = ""
     shadow: str = "200 studies or 14 days"
+    automatic: bool = False
+    """The site has the node promote by itself, without a person ([learn] promote)."""
     made_s: float = 0.0
 
 

@@ -55,6 +55,19 @@ VERDICTS = {
     ),
 }
 
+BY_ITSELF = Said(
+    VERDICTS[Verdict.PROMOTE].headline,
+    "On patients that it was never trained on, it is not worse than the approved baseline nor than the model in use, "
+    "and it is better in the aim that was declared. This site has the node promote without a person: it comes in use "
+    "by itself when its shadow period ends ({shadow}).",
+    (
+        "Read the limits of use and the subgroups below: a group with too few patients was not shown to be safe.",
+        "Look at the disagreements while the shadow period runs, and once it is in use: "
+        'dicomnode models rollback {name} --by "…" --reason "…" takes it back.',
+    ),
+)
+"""The verdict PROMOTE where no person is asked."""
+
 RESEARCH = "use in research mode, every result titled RESEARCH"
 DECISIONS = {
     Verdict.PROMOTE: ("promote", "keep in shadow", "reject"),
@@ -121,10 +134,14 @@ SOURCES = {
     "report": "report text, by a labeler",
 }  # fmt: skip
 
+OWN_NETWORK = "another network, trained from random weights on local labels alone"
+"""What a candidate of the recipe `plain` is."""
+
+ARCHITECTURE = "architecture of the network"
+"""No recipe changes it but `plain`."""
 UNCHANGED = (
     "intended use",
     "kind of input and the rules that choose it",
     "preprocessing",
     "meaning and number of the outputs",
-    "architecture of the network",
 )

@@ -256,7 +256,7 @@ def _manifest(
         "training_set": _told_of(fit.training),
         "evaluated_on": vars(found),
         "fitted": dict(fit.told),
-        "plan": config.learn.gate.model_dump(mode="json"),
+        "plan": config.learn.plan_of(row.model).model_dump(mode="json"),
         "program": __version__,
         "made_s": row.created_s,
     }

@@ -11,11 +11,12 @@ from dicomnode.bundles.dicom_toml import load_dicom_toml
 from dicomnode.config.tables import Config
 from dicomnode.errors import ModelFault, NodeError
 from dicomnode.index.database import Index
-from dicomnode.index.learning import InUseRow, LearnedVersionRow, ShadowAnswerRow
+from dicomnode.index.learning import InUseRow, LearnedVersionRow, ShadowAnswerRow, ShadowRow
 from dicomnode.index.runs import FAULT
 from dicomnode.index.schema import RunRow
 from dicomnode.learn.values import Verdict
 from dicomnode.learn.versions.folders import Tampered, require_intact
+from dicomnode.learn.versions.in_use import answers_for, installed
 from dicomnode.learn.versions.promote import AUTOMATIC, Asked, MayNotBePromoted, promote
 from dicomnode.learn.versions.record import keep_head
 from dicomnode.learn.versions.rollback import THE_NODE, automatic_rollback
@@ -47,9 +48,9 @@ def watch_versions(index: Index, config: Config, now_s: float) -> None:
     """Do all that versions need now and then; safe to repeat."""
     compare_waiting(index, config, now_s)
     with index.transaction() as session:
-        ended = end_shadows(session, now_s)
+        end_shadows(session, now_s)
     if config.learn.promote == AUTOMATIC:
-        for digest in ended:
+        for digest in _to_promote(index):
             _promote(index, config, digest)
     watch_in_use(index, config, now_s)
     keep_head(index, config.node.state)
@@ -123,12 +124,37 @@ def _figures(session: Session, digest: str) -> list[dict[str, object]]:
     return list(session.scalars(query))
 
 
+def _to_promote(index: Index) -> tuple[str, ...]:
+    """Candidates that wait for it since their shadow period ended, whoever ended it; of several the newest first."""
+    query = (
+        select(LearnedVersionRow.digest)
+        .join(ShadowRow, ShadowRow.digest == LearnedVersionRow.digest)
+        .where(
+            ShadowRow.ended_s.is_not(None),
+            LearnedVersionRow.state == "shadow",
+            LearnedVersionRow.verdict == Verdict.PROMOTE,
+        )
+        .order_by(ShadowRow.ended_s.desc())
+    )
+    with index.snapshot() as session:
+        return tuple(session.scalars(query))
+
+
+def _follows(session: Session, config: Config, row: LearnedVersionRow) -> bool:
+    """Whether a candidate goes back to the installed bundle, and was compared with what answers now."""
+    try:
+        base = installed(session, config, row.model)
+    except NodeError:
+        return False
+    return row.base == base.digest and answers_for(session, row.model, row.scope, base) == row.parent
+
+
 def _promote(index: Index, config: Config, digest: str) -> None:
     """As [learn].promote says in full words; what a person could not promote is not promoted here either."""
     with index.snapshot() as session:
         row = session.get_one(LearnedVersionRow, digest)
-    if row.verdict != Verdict.PROMOTE:
-        return
+        if not _follows(session, config, row):  # what it was compared with is not in use any more
+            return
     asked = Asked(THE_NODE, f'[learn].promote is "{AUTOMATIC}", its verdict is PROMOTE, its shadow period is over')
     try:
         promote(index, config, row.model, digest, asked)

@@ -76,6 +76,25 @@ def test_a_report_tells_the_verdict_first_what_it_means_and_what_a_person_must_d
     assert text.count("Label: present. Candidate: 0.94.") == 2
 
 
+def test_a_report_says_who_promotes_a_person_or_the_node_itself(ordinary: Told) -> None:
+    promoted = replace(ordinary, judgement=replace(ordinary.judgement, verdict=Verdict.PROMOTE))
+    person, node = checked(promoted), checked(replace(promoted, automatic=True))
+
+    assert "promotion by a named person only" in person
+    assert "nothing changes until a named person promotes it" in person
+    assert "named person" not in node
+    assert "it comes in use by itself when its shadow period ends (200 studies or 14 days)" in node
+
+
+def test_a_report_says_that_the_recipe_plain_is_another_network(ordinary: Told) -> None:
+    tuned, plain = checked(ordinary), checked(replace(ordinary, evidence=replace(ordinary.evidence, recipe="plain")))
+
+    assert "outputs, architecture of the network." in tuned
+    assert "architecture of the network" not in plain
+    assert "The network itself, its architecture with it" in plain
+    assert "fine-tuned" not in plain.lower()
+
+
 def test_every_rule_stands_there_with_every_figure(ordinary: Told) -> None:
     text = checked(ordinary)
 

@@ -7,6 +7,7 @@ import pytest
 
 from dicomnode.bundles.dicom_toml import load_dicom_toml
 from dicomnode.bundles.digest import digest
+from dicomnode.config.learning import GatePlan, LearnModel
 from dicomnode.errors import ModelFault
 from dicomnode.index.learning import DecisionRow, LearnedVersionRow
 from dicomnode.learn.versions.folders import Tampered, require_intact
@@ -131,6 +132,15 @@ def test_the_manifest_tells_all_that_made_a_version(tmp_path: Path) -> None:
     assert (told["fitted"]["history"], told["fitted"]["versions"]) == ([{"loss": None}], {"torch": "2"})
     assert told["plan"]["margin_auc"] == 0.03
     assert set(told["files"]) - set(told["base"]["files"]) == {"models/adapter.safetensors"}
+
+
+def test_the_manifest_tells_the_plan_that_judges_where_a_model_has_its_own(tmp_path: Path) -> None:
+    shelf = shelf_made(tmp_path)
+    own = {MODEL: LearnModel(gate=GatePlan(margin_auc=0.01))}
+    learn = shelf.config.learn.model_copy(update={"models": own})
+    shelf.config = shelf.config.model_copy(update={"learn": learn})
+
+    assert shelf.made().manifest["plan"]["margin_auc"] == 0.01  # type: ignore[index]
 
 
 @pytest.mark.parametrize(

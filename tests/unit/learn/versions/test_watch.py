@@ -133,3 +133,14 @@ def test_nothing_is_promoted_by_itself_unless_the_config_says_so_in_full_words(
     watch_versions(shelf.index, config, LATER_S)
 
     assert (answers(shelf) == row.digest) is promoted
+
+
+def test_a_candidate_whose_shadow_period_ended_unseen_is_promoted_at_the_next_look(shelf: Shelf) -> None:
+    row = shelf.made()
+    judged(shelf, row)
+    shadowed(shelf, row)  # what ended it then stopped before it could promote
+    learn = shelf.config.learn.model_copy(update={"promote": AUTOMATIC})
+
+    watch_versions(shelf.index, shelf.config.model_copy(update={"learn": learn}), LATER_S)
+
+    assert answers(shelf) == row.digest
