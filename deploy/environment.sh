@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make or update a virtual environment with this package and the pinned versions of all it needs.
 #   environment.sh FOLDER [EXTRA]     PYTHON: interpreter; TORCH_INDEX: index with CPU builds of torch
-# EXTRA is the group of optional dependencies to add: dev (the default, editable), or validate for a site.
+# EXTRA is the group of optional dependencies to add: dev (the default, editable), or validate for a site (validate,adapters where it learns).
 set -euo pipefail
 folder=${1:?which folder}
 extra=${2:-dev}

@@ -6,7 +6,7 @@
 #   install.sh --purge        remove those too: every received study, result and label on this machine
 #
 # Without a network: PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER install.sh, with the wheels of
-# `pip download -c deploy/constraints.txt '.[validate]'` in that folder. TORCH_INDEX, PYTHON: as in the Makefile.
+# `pip download -c deploy/constraints.txt '.[validate,adapters]'` in that folder. TORCH_INDEX, PYTHON: as in the Makefile.
 set -euo pipefail
 
 source=$(cd "$(dirname "$0")/.." && pwd)
@@ -44,13 +44,22 @@ purge() {
   say "Every study, result and label on this machine is removed too."
 }
 
+extras() { # a node that learns needs what the recipe `adapter` does
+  if [ -e "$config" ] && "${PYTHON:-python3}" -c \
+    'import sys, tomllib; sys.exit(not tomllib.load(open(sys.argv[1], "rb")).get("learn", {}).get("enabled"))' "$config"; then
+    echo validate,adapters
+  else
+    echo validate
+  fi
+}
+
 build() { # a release of its own: the one in use is not touched
   local copy=$1/source
   mkdir -p "$copy/deploy" "$1/doc"
   cp -r "$source/dicomnode" "$source/pyproject.toml" "$source/README.md" "$source/LICENSE" "$copy/"
   cp "$source/deploy/constraints.txt" "$source/deploy/environment.sh" "$copy/deploy/"
   cp "$source"/deploy/docs/*.md "$1/doc/"
-  "$copy/deploy/environment.sh" "$1" validate
+  "$copy/deploy/environment.sh" "$1" "$(extras)"
   rm -rf "$copy"
 }
 

@@ -39,7 +39,7 @@ if [ ! -d "$rootfs/usr/lib/systemd" ]; then
 fi
 if [ ! -d "$wheels" ]; then
   say "wheels of everything pinned (minutes)"
-  "$python" -m pip download -q -c "$source/deploy/constraints.txt" -d "$wheels.part" "$source[validate]" 'setuptools>=77' wheel
+  "$python" -m pip download -q -c "$source/deploy/constraints.txt" -d "$wheels.part" "$source[validate,adapters]" 'setuptools>=77' wheel
   mv "$wheels.part" "$wheels"
 fi
 

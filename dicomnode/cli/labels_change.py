@@ -18,6 +18,7 @@ from dicomnode.audit import AuditTrail, login_name
 from dicomnode.cli.context import Opened
 from dicomnode.errors import ConfigFault
 from dicomnode.index.learning import LabelRow
+from dicomnode.learn.harvest.again import read_again
 from dicomnode.learn.harvest.labels import Added, NewLabel, add_labels, withdraw
 from dicomnode.learn.harvest.meanings import meanings_of
 from dicomnode.learn.harvest.patients import opt_out
@@ -42,6 +43,7 @@ def add_to(app: typer.Typer) -> None:
         ("import", import_labels),
         ("export", export_labels),
         ("opt-out", opt_out_patient),
+        ("read-again", read_objects_again),
     ):
         app.command(name)(command)
 
@@ -158,6 +160,15 @@ def opt_out_patient(
         kept = session.query(LabelRow).filter(LabelRow.patient == key).count()
     _audit(opened, f"labels opt-out of patient {key[:12]}", study)
     typer.echo(f"patient {key[:12]} (a key, no name) is excluded for ever; {kept} label(s) are kept and never used")
+
+
+def read_objects_again(ctx: typer.Context) -> None:
+    """Have objects that gave no usable label read once more, after learn.map has grown and the engine was restarted."""
+    opened: Opened = ctx.obj
+    with opened.index.transaction() as session:
+        count = read_again(session)
+    _audit(opened, f"labels read-again: {count} objects")
+    typer.echo(f"{count} object(s) that gave no usable label are read again at the engine's next look")
 
 
 def _enter(opened: Opened, labels: Sequence[NewLabel]) -> Added:

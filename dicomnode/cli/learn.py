@@ -15,16 +15,19 @@ from sqlalchemy import select
 from dicomnode.audit import AuditTrail, login_name
 from dicomnode.cli.context import Opened
 from dicomnode.cli.drift import drift
+from dicomnode.cli.duplicates import duplicates
 from dicomnode.cli.models import bundle_folder
 from dicomnode.cli.patients import add_to as add_patients_to
 from dicomnode.errors import ConfigFault
 from dicomnode.index.learning import LearningRow
 from dicomnode.index.learnings import report_of, require_learning
 from dicomnode.learn.asking import CANCELLED, UNDER_WAY, Asked, Trigger, ask
+from dicomnode.web.learning import Learning
 
 app = typer.Typer(no_args_is_help=True, help="Candidates: what is being learnt, and what came of it.")
 add_patients_to(app)
 app.command("drift")(drift)
+app.command("duplicates")(duplicates)
 console = Console()
 
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
@@ -133,16 +136,18 @@ def plain(row: LearningRow) -> dict[str, object]:
     }
 
 
-def how_far(row: LearningRow) -> str:
-    """The stage of an attempt in a few words: "train, epoch 3 of 40, loss 0.412, about 12 min left"."""
+def how_far(row: LearningRow | Learning) -> str:
+    """The stage of an attempt in a few words: "train (candidate), epoch 3 of 40, loss 0.412, about 12 min left"."""
     said = row.progress
+    part = str(said.get("part") or "")
     parts = [
-        row.stage or str(said.get("part", "")),
+        f"{row.stage} ({part})" if row.stage and part not in ("", row.stage) else row.stage or part,
         _of(said, "epoch", "epochs", "epoch") or _of(said, "done", "of", ""),
     ]
     parts += [f"{name} {_figure(said[name])}" for name in ("loss", "metric") if said.get(name) is not None]
     left_s = said.get("seconds_left")
     parts += [f"about {_time(float(left_s))} left"] if isinstance(left_s, int | float) else []
+    parts += ["paused"] if said.get("paused") else []
     return ", ".join(part for part in parts if part)
 
 

@@ -184,6 +184,8 @@ def _audited(opened: Opened, command: str, *, study_uid: str = "", run_key: str 
 
 
 def _print_status(seen: Snapshot, waiting: list["Waiting"], wrong: list[str]) -> None:
+    from dicomnode.cli.learn import how_far
+
     table = Table(box=None, show_header=False)
     ages = [
         f"{name} ({'alive' if age <= STALE_S else f'SILENT for {age:.0f} s'})" for name, age in seen.beat_age_s.items()
@@ -195,6 +197,10 @@ def _print_status(seen: Snapshot, waiting: list["Waiting"], wrong: list[str]) ->
     table.add_row("queues", _counts({f"{w.queue} {w.status.lower()}": w.count for w in waiting}))
     for name, words in seen.versions.rows():
         table.add_row(name, words)
+    for one in seen.learning:
+        table.add_row(
+            "learning", f"{one.model} {one.scope}".strip() + f" {one.state}: {how_far(one) or 'its turn comes'}"
+        )
     table.add_row("paused", ", ".join(seen.paused) or "nothing")
     table.add_row("disk", f"{seen.disk_free_bytes / GIB:.1f} GiB free, reserve {seen.reserve_bytes / GIB:.1f} GiB")
     console.print(table, highlight=False)
@@ -217,6 +223,7 @@ def _plain(seen: Snapshot) -> dict[str, Any]:
         "refused": seen.refused,
         "faults": list(seen.faults()),
         "versions": seen.versions.plain(),
+        "learning": [one.plain() for one in seen.learning],
     }
 
 

@@ -152,6 +152,8 @@ class Learn(Table):
     """When triggers are looked at."""
     window: Annotated[str, Field(pattern=WINDOW)] = "20:00-06:00"
     """Training runs at these hours alone, and pauses outside; empty: at any time. `learn now` does not wait for it."""
+    max_hours: PositiveFloat = 24.0
+    """Of work, pauses not counted, that one part of a learning may take: what hangs ends in words."""
     min_new_patients: PositiveInt = 200
     """Newly labelled patients that trigger a candidate, or ..."""
     min_new_positives: PositiveInt = 50

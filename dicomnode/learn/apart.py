@@ -132,7 +132,9 @@ def _watch(child: "_Child", folder: Path, watched: Oversight) -> None:
         if watched.should_stop():
             raise Stopped(f"job {folder.name} was stopped")
         if watched.timeout_s is not None and worked_s > watched.timeout_s:
-            raise TooLong(f"job {folder.name} worked for more than {watched.timeout_s:g} s and was ended")
+            raise TooLong(
+                f"job {folder.name} worked for more than {watched.timeout_s:g} s and was ended ([learn] max_hours)"
+            )
         child.pause(wanted=watched.should_pause())
         if (now := {**(read(folder / PROGRESS) or {}), "paused": child.paused}) != told:
             told = now

@@ -11,6 +11,7 @@ from dicomnode.learn.apart import Oversight, inference_wants
 from dicomnode.learn.asking import CANCELLED, Trigger
 from dicomnode.learn.window import in_window
 
+HOUR_S = 3600.0
 NOTE_S = 2.0
 """Between two notes of how far a job is."""
 ASK_S = 1.0
@@ -20,7 +21,8 @@ ASK_S = 1.0
 def oversight(config: Config, index: Index, job: str, part: str) -> Oversight:
     """What is asked and told while one part of a learning runs.
 
-    It waits while an analysis does, and outside the hours of [learn] window, unless a person asked for it.
+    It waits while an analysis does, and outside the hours of [learn] window, unless a person asked for it. After
+    [learn] max_hours of work it is ended.
     """
     with index.snapshot() as session:
         by_person = require_learning(session, job).trigger == Trigger.PERSON
@@ -38,6 +40,7 @@ def oversight(config: Config, index: Index, job: str, part: str) -> Oversight:
         on_progress=_seldom(told),
         should_pause=lambda: inference_wants(index) or not in_window(datetime.now(), window),
         should_stop=_remembered(is_cancelled),
+        timeout_s=config.learn.max_hours * HOUR_S,
         idle=config.learn.idle,
     )
 

@@ -1,5 +1,6 @@
 """Metrics for Prometheus, read from the index at each scrape: no label holds anything about a patient."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -38,6 +39,7 @@ class NodeCollector(Collector):
         yield _gauge("drift_p", about, ("model", "figure"), now.drift_p)
         yield from _of_receiving(now)
         yield from _of_versions(now)
+        yield from _of_learning(now)
         yield from _of_the_machine(now)
 
 
@@ -70,6 +72,16 @@ def _of_versions(now: Snapshot) -> Iterator[Metric]:
     yield _gauge(
         "shadow_studies", "Studies that a candidate in the shadow was compared on", ("model", "version"), shadows
     )
+
+
+def _of_learning(now: Snapshot) -> Iterator[Metric]:
+    counted = Counter((one.model, one.state) for one in now.learning)
+    yield _gauge("learning", "Candidates that are being made, or wait for it", ("model", "state"), counted)
+    running = [one for one in now.learning if one.state == "running"]
+    shares = {(one.model,): one.ratio for one in running if one.ratio is not None}
+    yield _gauge("learning_progress", "How much of what a learning does now is done, 0 to 1", ("model",), shares)
+    paused = {(one.model,): int(one.is_paused) for one in running}
+    yield _gauge("learning_paused", "1 where a learning is paused", ("model",), paused)
 
 
 def _of_the_machine(now: Snapshot) -> Iterator[Metric]:

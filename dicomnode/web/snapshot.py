@@ -24,6 +24,7 @@ from dicomnode.index.schema import (
 from dicomnode.learn.versions.now import Versions, versions_now
 from dicomnode.serve.beats import STALE_S
 from dicomnode.values import DeliveryStatus, RunStatus
+from dicomnode.web.learning import Learning, learning_now
 
 UNFINISHED_RUNS = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.DELIVERING, RunStatus.PARKED)
 UNFINISHED_DELIVERIES = (DeliveryStatus.QUEUED, DeliveryStatus.SENT, DeliveryStatus.PARKED)
@@ -68,6 +69,8 @@ class Snapshot:
     disk_free_bytes: int = 0
     reserve_bytes: int = 0
     versions: Versions = field(default_factory=Versions)
+    learning: tuple[Learning, ...] = ()
+    """What is being learnt."""
 
     def faults(self) -> tuple[str, ...]:
         """Why the node is not ready to work, in words; empty where it is."""
@@ -107,6 +110,7 @@ def snapshot(config: Config, index: Index) -> Snapshot:
             beat_age_s={row.process: max(0.0, now_s - row.beat_s) for row in session.scalars(select(BeatRow))},
             needed=(*NEEDED, GPU_STAT) if config.infer.stat_process else NEEDED,
             versions=versions_now(session, now_s),
+            learning=learning_now(session),
             disk_free_bytes=shutil.disk_usage(config.node.state).free,
             reserve_bytes=config.receive.reserve_bytes,
         )

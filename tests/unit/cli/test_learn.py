@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from dicomnode.cli.learn import app, how_far
 from dicomnode.config.tables import Config
 from dicomnode.index.database import Index
-from dicomnode.index.learning import LearningRow
+from dicomnode.index.learning import DuplicateRow, LearningRow
+from dicomnode.learn.oversight import oversight
 from tests.index_made import index_made
 
 
@@ -61,6 +62,8 @@ def test_progress_is_told_in_words() -> None:
 
     assert how_far(row) == "train, epoch 3 of 40, loss 0.4123, about 12 min left"
     assert how_far(learning("1", 0.0, "waiting", stage="", progress={})) == ""
+    paused = learning("1", 0.0, "running", stage="train", progress={**progress, "part": "candidate", "paused": True})
+    assert how_far(paused) == "train (candidate), epoch 3 of 40, loss 0.4123, about 12 min left, paused"
 
 
 def test_every_attempt_is_listed_newest_first_and_says_why_it_ended(opened: Opened) -> None:
@@ -69,3 +72,17 @@ def test_every_attempt_is_listed_newest_first_and_says_why_it_ended(opened: Open
     assert [one["job"][-1] for one in found] == ["3", "2", "1"]
     assert found[2]["reason"] == "too few: 10 patients, 100 are needed"
     assert "lung" in told(opened, "list")
+
+
+def test_near_duplicates_of_two_patients_are_listed_by_items_that_name_nobody(opened: Opened) -> None:
+    with opened.index.transaction() as session:
+        session.add(DuplicateRow(one="ab" * 32, other="cd" * 32, model="lung", distance=2.0, at_s=1000.0))
+
+    (found,) = json.loads(told(opened, "duplicates", "--json"))
+
+    assert (found["one"], found["other"], found["distance"]) == ("ab" * 6, "cd" * 6, 2.0)
+    assert "lung" in told(opened, "duplicates")
+
+
+def test_a_job_that_hangs_ends_after_the_hours_of_the_config(opened: Opened) -> None:
+    assert oversight(opened.config, opened.index, "lung:calendar:3", "train").timeout_s == 24 * 3600

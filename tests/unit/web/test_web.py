@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dicomnode.config.tables import Config, Node, Receive, Web
+from dicomnode.index.learning import LearningRow
 from dicomnode.index.schema import BeatRow, DeliveryRow, InstanceRow, ResultRow, RunRow, SeriesRow, StudyRow
 from dicomnode.web.server import make_server
 from tests.index_made import index_made
@@ -174,3 +175,19 @@ def test_no_identity_is_in_what_the_web_process_says(site: Site, path: str) -> N
 def test_another_path_is_not_found_and_another_method_is_refused(site: Site) -> None:
     assert site.get("/../etc/passwd")[0] == 404
     assert site.get("/metrics", method="POST")[0] == 501
+
+
+def test_metrics_tell_what_is_being_learnt_how_far_it_is_and_whether_it_is_paused(site: Site) -> None:
+    progress = {"part": "candidate", "epoch": 3, "epochs": 4, "paused": True}
+    row = LearningRow(job="lung:person:1", model="lung", trigger="person", state="running", started_s=1.0)
+    row.stage, row.progress = "train", progress
+    site.add(
+        row, LearningRow(job="liver:calendar:1", model="liver", trigger="calendar", state="waiting", started_s=2.0)
+    )
+
+    told = site.get("/metrics")[1]
+
+    assert 'dicomnode_learning{model="lung",state="running"} 1.0' in told
+    assert 'dicomnode_learning{model="liver",state="waiting"} 1.0' in told
+    assert 'dicomnode_learning_progress{model="lung"} 0.75' in told
+    assert 'dicomnode_learning_paused{model="lung"} 1.0' in told

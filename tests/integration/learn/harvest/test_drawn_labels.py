@@ -8,8 +8,10 @@ from pydicom import Dataset
 
 from dicomnode.bundles.dicom_toml import load_dicom_toml
 from dicomnode.complete.rejections import read_key_objects
+from dicomnode.config.learning import Mapping
 from dicomnode.index.learning import HarvestedRow, LabelRow, PatientRow
 from dicomnode.index.studies import load_study
+from dicomnode.learn.harvest.again import read_again
 from dicomnode.learn.harvest.drawings import drawings_to_read, harvest_drawing
 from dicomnode.learn.harvest.drawn import drawn_on
 from dicomnode.learn.harvest.resolve import resolved
@@ -219,3 +221,23 @@ def test_pixels_that_cannot_be_decoded_are_recorded_in_words(site: Site) -> None
 
     assert [row.state for row in drawn_labels(site)] in ([], [LabelState.REFUSED])
     assert len(site.rows(HarvestedRow)) == 1
+
+
+def test_a_drawing_that_the_map_could_not_read_is_read_again_when_a_person_says_so_and_a_used_one_is_not(
+    site: Site,
+) -> None:
+    images = ct_series()
+    unknown = structure_set(images, {"Thing": [(1, SQUARE)]})
+    unknown.SOPInstanceUID = unknown.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    send(site, [*images, unknown, structure_set(images, {"Bright": [(1, SQUARE)]})])
+    before = {row.object_uid: row.state for row in drawn_labels(site)}
+    assert list(before.values()) == [LabelState.ATTACHED]
+    with site.index.transaction() as session:
+        assert read_again(session) == 1
+    grown = Mapping(model=MODEL, output=1, words=("Thing",))
+    learn = site.config.learn.model_copy(update={"map": (*site.config.learn.map, grown)})
+    site.config = site.config.model_copy(update={"learn": learn})
+
+    assert [row.state for row in drawn_labels(site)] == [LabelState.ATTACHED] * 2
+    with site.index.transaction() as session:
+        assert read_again(session) == 0
