@@ -56,7 +56,7 @@ def read_reader_reports(index: Index, state: Path, since_s: float = 0.0) -> int:
 
 
 def reader_findings(session: Session, *, unlinked: bool = False) -> list[Listed]:
-    """Findings of readers, newest first."""
+    """Findings of readers, newest first; unlinked ones only where a finding of ours could be meant."""
     query = (
         select(ReaderFindingRow, ReaderReportRow.observer, StudyRow.study_uid, InstanceRow.sop_instance_uid)
         .join(ReaderReportRow, ReaderReportRow.instance_key == ReaderFindingRow.instance_key)
@@ -64,7 +64,9 @@ def reader_findings(session: Session, *, unlinked: bool = False) -> list[Listed]
         .join(StudyRow, StudyRow.study_key == InstanceRow.study_key)
         .order_by(ReaderReportRow.at_s.desc(), ReaderFindingRow.number)
     )
-    query = query.where(ReaderFindingRow.our_tracking_uid.is_(None)) if unlinked else query
+    if unlinked:
+        ours = select(ResultRow.study_uid).where(ResultRow.study_uid == StudyRow.study_uid)
+        query = query.where(ReaderFindingRow.our_tracking_uid.is_(None), ours.exists())
     return [Listed(*found) for found in session.execute(query)]
 
 
