@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from dicomnode.errors import IdentityFault
@@ -114,6 +115,27 @@ def make_durable_folder(folder: Path) -> None:
     make_durable_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, in place of what had its name; durable when this returns."""
+    synced_file(path.parent, content).replace(path)
+    sync_folder(path.parent)
+
+
+def synced_file(folder: Path, content: bytes) -> Path:
+    """A file in a folder, durable but for its name, which is to be another."""
+    make_durable_folder(folder)
+    handle, name = tempfile.mkstemp(".tmp", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:  # a full disk is not filled further with what nobody will read
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)
 
 
 def _sync_file(file: Path) -> None:

@@ -5,7 +5,6 @@ Nothing enters it before it has passed the door; what the door rejects is kept i
 
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -15,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dicomnode.archive.files import make_durable_folder, require_uid, sync_folder
+from dicomnode.archive.files import require_uid, sync_folder, synced_file, write_whole
 from dicomnode.errors import Permanent
 from dicomnode.index.database import Index
 from dicomnode.index.schema import DeliveryRow, ResultRow
@@ -77,8 +76,8 @@ def quarantine(state: Path, run_key: str, objects: Sequence[OutboxObject], reaso
     """
     folder = state / QUARANTINE / run_key[:2] / run_key
     for item in objects:
-        _replace(folder / f"{require_uid(item.sop_instance_uid, 'SOP Instance UID')}.dcm", item.content)
-    _replace(folder / "reason.txt", f"{reason}\n".encode())
+        write_whole(folder / f"{require_uid(item.sop_instance_uid, 'SOP Instance UID')}.dcm", item.content)
+    write_whole(folder / "reason.txt", f"{reason}\n".encode())
     return folder
 
 
@@ -168,7 +167,7 @@ def write_once(state: Path, run_key: str, item: OutboxObject) -> Result:
     name = require_uid(item.sop_instance_uid, "SOP Instance UID")
     path = state / OUTBOX / run_key[:2] / run_key / f"{name}.dcm"
     if not path.exists():
-        temporary = _synced_file(path.parent, item.content)
+        temporary = synced_file(path.parent, item.content)
         try:
             with suppress(FileExistsError):  # another process was first: its bytes stay
                 os.link(temporary, path)
@@ -186,22 +185,3 @@ def write_once(state: Path, run_key: str, item: OutboxObject) -> Result:
         path=path,
         digest=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    _synced_file(path.parent, content).replace(path)
-    sync_folder(path.parent)
-
-
-def _synced_file(folder: Path, content: bytes) -> Path:
-    make_durable_folder(folder)
-    handle, name = tempfile.mkstemp(".tmp", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:  # a full disk is not filled further with what nobody will read
-        Path(name).unlink(missing_ok=True)
-        raise
-    return Path(name)

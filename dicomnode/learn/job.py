@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 
+from dicomnode.archive.files import write_whole
 from dicomnode.errors import ModelFault
 from dicomnode.learn.orders import AnswerOrder, GalleryOrder, Order, PrepareOrder, TrainOrder
 
@@ -47,12 +48,12 @@ def read(path: Path) -> dict[str, object] | None:
 
 def write(path: Path, told: dict[str, object], *, durable: bool = True) -> None:
     """Say something in a file, whole or not at all; on the disk when this returns, where it is durable."""
+    content = json.dumps(told, ensure_ascii=False).encode()
+    if durable:
+        write_whole(path, content)
+        return
     making = path.with_name(f".{path.name}.{os.getpid()}")
-    with making.open("w", encoding="utf-8") as file:
-        json.dump(told, file, ensure_ascii=False)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
+    making.write_bytes(content)
     making.replace(path)
 
 

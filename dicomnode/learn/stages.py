@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
+from dicomnode.archive.files import write_whole
 from dicomnode.bundles.approval import approved
 from dicomnode.config.learning import GatePlan, LearnModel
 from dicomnode.config.tables import Config
@@ -36,7 +37,6 @@ from dicomnode.learn.split.merge import bar_trained, standing
 from dicomnode.learn.split.seal import current_set, retention_sets, sealed_items
 from dicomnode.learn.telling import told_of
 from dicomnode.learn.values import Item, Split, TrainingSet, Verdict
-from dicomnode.learn.versions.folders import replaced
 from dicomnode.learn.versions.in_use import answers_for, learned_version
 from dicomnode.learn.versions.make import make_version
 from dicomnode.learn.versions.shadow import note_verdict, start_shadow
@@ -171,7 +171,7 @@ class LearnStages:
             folder, plan = self.folder(job), self._plan(row.model)
             told = told_of(session, self.config, row, folder, self._training(row), plan)
         told = replace(told, gallery=self._pictures(row))
-        replaced(folder / REPORT, html(told).encode())
+        write_whole(folder / REPORT, html(told).encode())
 
     def offer(self, job: str) -> None:
         """Beside the version in use from now on, without sending; not where the gate rejects it."""

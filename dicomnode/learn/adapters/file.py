@@ -13,7 +13,6 @@ The bytes follow from the contents alone.
 
 import hashlib
 import json
-import os
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from dicomnode.archive.files import sync_folder
+from dicomnode.archive.files import write_whole
 from dicomnode.errors import ModelFault
 
 FORMAT = "1"
@@ -79,17 +78,7 @@ def write_adapter(path: Path, adapter: Adapter) -> None:
     require_sound(adapter, path.name)
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in adapter.tensors.items()}
     told = {**adapter.metadata, "format": FORMAT, "base": adapter.base}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    making = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with making.open("wb") as file:
-            file.write(_in_order(save(tensors, told)))
-            file.flush()
-            os.fsync(file.fileno())
-        making.replace(path)
-    finally:
-        making.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    write_whole(path, _in_order(save(tensors, told)))
 
 
 def read_adapter(path: Path) -> Adapter:

@@ -1,11 +1,13 @@
 """The answers of a version as a file: NumPy arrays and text, never objects."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dicomnode.archive.files import write_whole
 from dicomnode.errors import ModelFault
 from dicomnode.learn.values import Answers
 
@@ -19,10 +21,9 @@ def save_answers(path: Path, answers: Answers) -> None:
         "hits": answers.hits, "lesions": answers.lesions,
     }  # fmt: skip
     arrays = {name: getattr(answers, name) for name in ("targets", "logits", "probabilities", "dice")}
-    making = path.with_name(f".{path.name}.part")
-    with making.open("wb") as file:
-        np.savez_compressed(file, texts=np.frombuffer(json.dumps(texts).encode(), np.uint8), **arrays)
-    making.replace(path)
+    content = io.BytesIO()
+    np.savez_compressed(content, texts=np.frombuffer(json.dumps(texts).encode(), np.uint8), **arrays)
+    write_whole(path, content.getvalue())
 
 
 def load_answers(path: Path) -> Answers:

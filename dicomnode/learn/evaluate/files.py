@@ -1,5 +1,6 @@
 """Evidence and judgement as files of a job: arrays in .npz without pickle, all else in JSON."""
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dicomnode.archive.files import write_whole
 from dicomnode.learn.values import Answers, CurvePoint, Estimate, Evidence, Judgement, RuleResult, Verdict
 
 EVIDENCE = "evidence.json"
@@ -34,9 +36,9 @@ def save_evidence(folder: Path, evidence: Evidence) -> None:
         for place, (name, pair) in enumerate(evidence.retention.items())
     }
     told["curve"] = [asdict(point) for point in evidence.curve]
-    with (folder / f"{ARRAYS}.part").open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
-    (folder / f"{ARRAYS}.part").replace(folder / ARRAYS)
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **arrays)
+    write_whole(folder / ARRAYS, content.getvalue())
     _write(folder / EVIDENCE, told)
 
 
@@ -98,6 +100,4 @@ def _read(name: str, told: dict[str, Any] | None, arrays: Mapping[str, NDArray[A
 
 
 def _write(path: Path, told: object) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(told, indent=1), encoding="utf-8")
-    part.replace(path)
+    write_whole(path, json.dumps(told, indent=1).encode())

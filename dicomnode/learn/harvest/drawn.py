@@ -1,7 +1,6 @@
 """Label maps and boxes that readers drew, as files: below the state folder, each written once and whole."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from dicomnode.archive.files import make_durable_folder, sync_folder
+from dicomnode.archive.files import write_whole
 from dicomnode.errors import SeriesRefused
 from dicomnode.learn.harvest.grid import SourceGrid, volume_digest
 from dicomnode.values import Volume
@@ -68,15 +67,5 @@ def _write(state: Path, grid: SourceGrid, tensors: dict[str, NDArray[np.generic]
     target = state / file
     if target.exists():
         return str(file)
-    make_durable_folder(target.parent)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        temporary.replace(target)
-        sync_folder(target.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(target, content)
     return str(file)

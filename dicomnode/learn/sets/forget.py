@@ -4,7 +4,6 @@ A version that was trained on a patient is not changed by this: weights keep no 
 """
 
 import json
-import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import structlog
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
+from dicomnode.archive.files import write_whole
 from dicomnode.config.tables import Config
 from dicomnode.index.database import Index
 from dicomnode.index.learning import (
@@ -176,12 +176,7 @@ def _without_studies(path: Path, hashes: frozenset[str]) -> None:
 
 
 def _rewrite(path: Path, told: object) -> None:
-    making = path.with_name(f".{path.name}.{os.getpid()}")
-    with making.open("w", encoding="utf-8") as file:
-        json.dump(told, file, sort_keys=True, separators=(",", ":"))
-        file.flush()
-        os.fsync(file.fileno())
-    making.replace(path)
+    write_whole(path, json.dumps(told, sort_keys=True, separators=(",", ":")).encode())
 
 
 def _remove_rows(session: Session, traces: _Traces) -> int:

@@ -5,11 +5,11 @@ The items themselves lie in one folder for all sets, beside that of the manifest
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from dicomnode.archive.files import write_whole
 from dicomnode.errors import ModelFault
 from dicomnode.learn.values import Item, Source, Split, TrainingSet
 
@@ -24,14 +24,8 @@ def digest_of(training: TrainingSet) -> str:
 
 def save_set(training: TrainingSet, folder: Path) -> Path:
     """Write the manifest below a folder, named for its digest: whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{digest_of(training)}.json"
-    making = path.with_suffix(f".{os.getpid()}")
-    with making.open("w", encoding="utf-8") as file:
-        file.write(_text(training))
-        file.flush()
-        os.fsync(file.fileno())
-    making.replace(path)
+    write_whole(path, _text(training).encode())
     return path
 
 

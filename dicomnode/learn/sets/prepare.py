@@ -4,7 +4,6 @@ Done in a child process, since a bundle is code. The pixels are those that the b
 bit for bit: the same function makes them.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from safetensors.torch import save
 
+from dicomnode.archive.files import write_whole
 from dicomnode.bundles.digest import digest
 from dicomnode.errors import ModelFault
 from dicomnode.full_disk import is_full
@@ -97,18 +97,4 @@ def _make(bundle: Bundle, file: Path, raw: Raw) -> None:
     made = prepared(bundle, ask.volume(), told.get("mask"), told.get("boxes"))
     if "labels" in told:
         made["labels"] = torch.from_numpy(told["labels"])
-    _write(Path(raw.made), save(made, {THUMBNAIL: thumbnail_text(made["image"])}))
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole under its name, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    making = path.with_suffix(f".{os.getpid()}")
-    try:
-        with making.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        making.replace(path)
-    finally:
-        making.unlink(missing_ok=True)
+    write_whole(Path(raw.made), save(made, {THUMBNAIL: thumbnail_text(made["image"])}))

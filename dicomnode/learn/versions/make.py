@@ -15,6 +15,7 @@ import tomli_w
 from sqlalchemy import func, select
 
 from dicomnode import __version__
+from dicomnode.archive.files import write_whole
 from dicomnode.bundles.approval import version_of
 from dicomnode.bundles.dicom_toml import About, DicomToml, Finding, Saliency, load_dicom_toml
 from dicomnode.bundles.digest import content_digest, counted_files
@@ -290,10 +291,7 @@ def _finite(value: object) -> object:
 
 
 def _write_manifest(bundle: Path, manifest: Mapping[str, object]) -> None:
-    path = bundle.parent / MANIFEST
-    making = path.with_suffix(".partial")
-    making.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
-    making.replace(path)
+    write_whole(bundle.parent / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
 
 
 def _known(index: Index, model: str, made_of: str) -> LearnedVersionRow | None:

@@ -6,7 +6,6 @@ that stands the head file (number and hash of the last entry), every log line `d
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import structlog
 from sqlalchemy import event, select, text
 from sqlalchemy.orm import Session
 
-from dicomnode.archive.files import make_durable_folder, sync_folder
+from dicomnode.archive.files import write_whole
 from dicomnode.index.database import Index
 from dicomnode.index.learning import DecisionRow
 
@@ -105,15 +104,7 @@ def keep_head(index: Index, state: Path) -> None:
     if number and (named is None or named.hash != found):
         log.error("decision.head", number=number, fix="the record was changed: `dicomnode models log --verify`")
         return
-    path = state / HEAD
-    make_durable_folder(path.parent)
-    making = path.with_suffix(f".{os.getpid()}")
-    with making.open("w", encoding="ascii") as file:
-        file.write(f"{last.number} {last.hash}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    making.replace(path)
-    sync_folder(path.parent)
+    write_whole(state / HEAD, f"{last.number} {last.hash}\n".encode())
 
 
 def _head(state: Path) -> tuple[int, str]:

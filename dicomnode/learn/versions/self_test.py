@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dicomnode.archive.files import write_whole
 from dicomnode.bundles.dicom_toml import load_dicom_toml
 from dicomnode.config.tables import Config, ModelSetting
 from dicomnode.encode.voxel import voxel_ml
@@ -223,9 +224,7 @@ def _expected(index: Index, config: Config, version: ModelVersion, found: Answer
     if path.is_file():
         told: Answers = json.loads(path.read_text(encoding="utf-8"))
         return told
-    making = path.with_suffix(".partial")
-    making.write_text(json.dumps(found, indent=1), encoding="utf-8")
-    making.replace(path)
+    write_whole(path, json.dumps(found, indent=1).encode())
     with index.transaction() as session:
         record(session, "self-test kept", model=version.name, digest=version.digest, details=dict(found))
     return found
