@@ -8,7 +8,14 @@ import typer
 from rich.console import Console
 
 from dicomnode.bench.loop.commands import add_to as add_loops_to
-from dicomnode.bench.tables import encoding_table, figures_table, print_surroundings, turnaround_table, verdicts_table
+from dicomnode.bench.tables import (
+    encoding_table,
+    figures_table,
+    print_surroundings,
+    say,
+    turnaround_table,
+    verdicts_table,
+)
 from dicomnode.learn.values import RecipeName
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: how fast studies come in, how soon results go out.")
@@ -38,8 +45,8 @@ def turnaround(
 
     from dicomnode.bench import turnaround as bench
 
-    console, progress = Console(), Console(stderr=True)
-    found = bench.measure(repeats, lambda what: progress.print(f"[dim]{what}[/dim]"))
+    console = Console()
+    found = bench.measure(repeats, say)
     reached = statistics.median(one.net_s for one in found) <= bench.TARGET_S
     if as_json:
         console.print_json(json.dumps([vars(one) | {"net_s": one.net_s} for one in found]))
@@ -57,8 +64,8 @@ def encode(
     """Seconds and memory to make a SEG of 512×512×300 with 10 segments beside dcmqi; exit code 1 if missed."""
     from dicomnode.bench import encoding as bench
 
-    console, progress = Console(), Console(stderr=True)
-    found = bench.measure(repeats, lambda what: progress.print(f"[dim]{what}[/dim]"))
+    console = Console()
+    found = bench.measure(repeats, say)
     if as_json:
         console.print_json(json.dumps([vars(one) for compared in found for one in (*compared.ours, *compared.theirs)]))
     else:
@@ -75,8 +82,8 @@ def gate(
     """How often the gate errs, and where 24 updates end, by simulation; exit code 1 where a target is missed."""
     from dicomnode.bench import gate_report
 
-    console, progress = Console(), Console(stderr=True)
-    found = gate_report.measure(trials, whole, lambda what: progress.print(f"[dim]{what}[/dim]"))
+    console = Console()
+    found = gate_report.measure(trials, whole, say)
     if as_json:
         console.print_json(json.dumps(gate_report.as_json(found)))
     else:
@@ -99,11 +106,11 @@ def learn(  # noqa: PLR0913 -- options of a command
     from dicomnode.bench import learning as bench
     from dicomnode.bench import learning_told as told
 
-    console, progress = Console(), Console(stderr=True)
+    console = Console()
     names = [RecipeName(name) for name in recipes.split(",") if name] or bench.RECIPES
     wanted = bench.Wanted(out, *data, _numbers(sizes), seeds, names, _numbers(plain), threads)
     if not table:
-        bench.measure(wanted, lambda what: progress.print(f"[dim]{what}[/dim]"))
+        bench.measure(wanted, say)
     found = told.Told(out)
     for size in found.sizes:
         console.print(told.figures_table(found, size))
@@ -124,8 +131,8 @@ def hot_swap(
     """Seconds until a model's process answers as another version of its base; exit code 1 if missed."""
     from dicomnode.bench import swapping as bench
 
-    console, progress = Console(), Console(stderr=True)
-    found = bench.measure(repeats, lambda what: progress.print(f"[dim]{what}[/dim]"))
+    console = Console()
+    found = bench.measure(repeats, say)
     if as_json:
         console.print_json(json.dumps(found.as_json()))
     else:
@@ -142,8 +149,8 @@ def train_throughput(
     """Images a second in training beside a bare PyTorch loop on the same data; exit code 1 if missed."""
     from dicomnode.bench import throughput as bench
 
-    console, progress = Console(), Console(stderr=True)
-    found = bench.measure(repeats, lambda what: progress.print(f"[dim]{what}[/dim]"), device)
+    console = Console()
+    found = bench.measure(repeats, say, device)
     if as_json:
         console.print_json(json.dumps([vars(pair) | {"ratio": pair.ratio} for pair in found]))
     else:
@@ -159,8 +166,8 @@ def while_training(
     """Seconds of an analysis with a training beside it and without, and until it makes way; exit code 1 if missed."""
     from dicomnode.bench import while_training as bench
 
-    console, progress = Console(), Console(stderr=True)
-    found = bench.measure(analyses, lambda what: progress.print(f"[dim]{what}[/dim]"))
+    console = Console()
+    found = bench.measure(analyses, say)
     if as_json:
         console.print_json(json.dumps(vars(found) | {"ratio": found.ratio}))
     else:
@@ -180,8 +187,8 @@ def drift(
     from dicomnode.bench import drift as bench
     from dicomnode.bench.tables import drift_table
 
-    console, progress = Console(), Console(stderr=True)
-    found = bench.measure(bundle, data, images, trials, lambda what: progress.print(f"[dim]{what}[/dim]"))
+    console = Console()
+    found = bench.measure(bundle, data, images, trials, say)
     if as_json:
         console.print_json(json.dumps([vars(one) | {"target": one.is_target} for one in found]))
     else:
@@ -192,9 +199,9 @@ def drift(
 def _receive(repeats: int, instances: int, as_json: bool) -> bool:
     from dicomnode.bench import receive as bench
 
-    console, progress = Console(), Console(stderr=True)
+    console = Console()
     around = bench.surroundings()
-    found = bench.measure(repeats, instances, lambda what: progress.print(f"[dim]{what}[/dim]"))
+    found = bench.measure(repeats, instances, say)
     judged = bench.verdicts(found)
     if as_json:
         console.print_json(json.dumps(bench.as_json(found, around)))

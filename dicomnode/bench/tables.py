@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from dicomnode.bench.encoding import Compared
     from dicomnode.bench.receive import Figures, Verdict
     from dicomnode.bench.turnaround import Turnaround
+    from dicomnode.learn.values import Estimate
+
+
+def say(what: str) -> None:
+    """What is being measured, to a person who waits."""
+    Console(stderr=True).print(f"[dim]{what}[/dim]")
 
 
 def print_surroundings(console: Console, around: dict[str, str]) -> None:
@@ -88,3 +94,8 @@ def encoding_table(found: list[Compared]) -> Table:
 def _text(figures: Figures) -> str:
     slowest, fastest = min(figures.per_s), max(figures.per_s)
     return f"{figures.median_per_s:.0f}/s ({slowest:.0f}-{fastest:.0f}), {figures.megabytes_per_s:.0f} MB/s"
+
+
+def interval(figure: Estimate | None) -> str | None:
+    """A figure with its 95 % interval; None where there is none."""
+    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})" if figure else None

@@ -221,6 +221,13 @@ class DicomToml(Table):
             raise ValueError(f"a {self.model.kind} needs at least one output ([[segments]] or [[findings]])")
         return self
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What a reader knows the outputs by: segments of a segmentation, else findings."""
+        if self.model.kind is Kind.SEGMENTATION:
+            return tuple(segment.label for segment in self.segments)
+        return tuple(finding.concept.meaning for finding in self.findings)
+
 
 def load_dicom_toml(bundle: Path) -> DicomToml:
     """Read `dicom.toml` of a bundle.

@@ -1,7 +1,6 @@
 """`dicomnode learn drift`: what has changed since a version came in use, and the alarms that stand."""
 
 import json
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from dicomnode.audit import AuditTrail, login_name
 from dicomnode.cli.context import Opened
+from dicomnode.cli.times import minute
 from dicomnode.index.learning import AlarmRow, DriftRow
 
 
@@ -74,10 +74,8 @@ def _show(figures: list[DriftRow], alarms: list[AlarmRow]) -> None:
             table.add_row(row.model, row.day, f"{mark}{row.figure}", p, str(row.studies), row.words)
         console.print(table)
     for alarm in alarms:
-        when = datetime.fromtimestamp(alarm.at_s).strftime("%Y-%m-%d %H:%M")
-        console.print(
-            f"[bold red]alarm {alarm.alarm_key}[/bold red] {alarm.model}, {alarm.kind}, {when}: {alarm.words}"
-        )
+        said = f"{alarm.model}, {alarm.kind}, {minute(alarm.at_s)}: {alarm.words}"
+        console.print(f"[bold red]alarm {alarm.alarm_key}[/bold red] {said}")
 
 
 def _figure(row: DriftRow) -> dict[str, object]:

@@ -1,7 +1,6 @@
 """`dicomnode labels`: what readers and others said of studies, and a person's hand in it."""
 
 import json
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ from dicomnode.audit import AuditTrail, login_name
 from dicomnode.cli.context import Opened
 from dicomnode.cli.labels_change import add_to
 from dicomnode.cli.measuring import measure_labeler
+from dicomnode.cli.times import minute
 from dicomnode.errors import ConfigFault
 from dicomnode.index.learning import LabelRow
 from dicomnode.learn.harvest.corrections import Listed, link, reader_findings
@@ -139,8 +139,8 @@ def plain(row: LabelRow) -> dict[str, Any]:
         "value": row.value,
         "source": row.source,
         "who": row.who,
-        "made": _when(row.made_s),
-        "came_in": _when(row.at_s),
+        "made": minute(row.made_s),
+        "came_in": minute(row.at_s),
         "object": row.object_uid,
         "tracking_uid": row.tracking_uid,
         "rule": row.rule,
@@ -169,7 +169,7 @@ def _print_labels(rows: Any, meanings: Meanings) -> None:  # noqa: ANN401 - a se
         by = escape(f"{row.who} ({row.source})") + (" [yellow]assisted[/]" if row.assisted else "")
         output = output_in_words(meanings, row)
         table.add_row(
-            str(row.label_key), state, study, row.model, output, said(row), by, _when(row.made_s)[:10]
+            str(row.label_key), state, study, row.model, output, said(row), by, minute(row.made_s)[:10]
         )  # fmt: skip
     console.print(table)
     for row in rows:
@@ -196,7 +196,7 @@ def said(row: LabelRow) -> str:
 
 
 def _in_short(row: LabelRow) -> str:
-    return escape(f"{said(row)} ({row.label_key}: {row.source}, {row.who}, {_when(row.made_s)[:10]})")
+    return escape(f"{said(row)} ({row.label_key}: {row.source}, {row.who}, {minute(row.made_s)[:10]})")
 
 
 def _plain_conflict(one: Conflict) -> dict[str, Any]:
@@ -237,7 +237,3 @@ def _plain_finding(one: Listed) -> dict[str, object]:
         "reason": one.row.reason,
         "linked_by": one.row.linked_by,
     }
-
-
-def _when(at_s: float) -> str:
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,6 +1,5 @@
 """`dicomnode models`: which bundles are there, and which of them may run."""
 
-import datetime
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,10 @@ from dicomnode.audit import AuditTrail, login_name
 from dicomnode.bundles.approval import approve as approve_bundle
 from dicomnode.bundles.approval import revoke as revoke_bundle
 from dicomnode.bundles.approval import version_of
-from dicomnode.bundles.dicom_toml import DicomToml, load_dicom_toml
+from dicomnode.bundles.dicom_toml import load_dicom_toml
 from dicomnode.cli import versions
 from dicomnode.cli.context import Opened
+from dicomnode.cli.times import minute
 from dicomnode.errors import NodeError
 from dicomnode.index.database import Index
 from dicomnode.index.models import version_row, version_rows
@@ -71,11 +71,11 @@ def show(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
     with opened.index.transaction() as session:
         approved = [_version_of_row(row) for row in version_rows(session, name)]
     if as_json:
-        told = {"intended_use": dicom.model.intended_use, "outputs": _outputs(dicom), "versions": approved}
+        told = {"intended_use": dicom.model.intended_use, "outputs": list(dicom.output_names), "versions": approved}
         typer.echo(json.dumps(vars(now) | told, indent=2))
         return
     typer.echo(f"{dicom.model.title}, {now.version}: {now.state}\n{dicom.model.intended_use}")
-    typer.echo(f"digest {now.digest}\noutputs: {', '.join(_outputs(dicom))}")
+    typer.echo(f"digest {now.digest}\noutputs: {', '.join(dicom.output_names)}")
     table = Table("version", "approved", "by", "revoked", "digest")
     for row in approved:
         table.add_row(row["version"], row["approved"], row["by"], row["revoked"], row["digest"][:12])
@@ -136,7 +136,7 @@ def shown_of(index: Index, folder: Path) -> Shown:
         row = version_row(session, version.digest)
         others = any(other.revoked_s is None for other in version_rows(session, version.name))
     state = _state(row, others=others)
-    by, since = (row.approved_by, _day(row.approved_s)) if row is not None else ("", "")
+    by, since = (row.approved_by, minute(row.approved_s)) if row is not None else ("", "")
     return Shown(version.name, version.version, str(kind), version.digest, state, by, since)
 
 
@@ -147,17 +147,9 @@ def _state(row: ModelVersionRow | None, *, others: bool) -> str:
 
 
 def _version_of_row(row: ModelVersionRow) -> dict[str, str]:
-    revoked = "" if row.revoked_s is None else _day(row.revoked_s)
-    since = _day(row.approved_s)
+    revoked = "" if row.revoked_s is None else minute(row.revoked_s)
+    since = minute(row.approved_s)
     return {
         "version": row.version, "approved": since, "by": row.approved_by, "revoked": revoked,
         "digest": row.digest, "device_uid": row.device_uid,
     }  # fmt: skip
-
-
-def _outputs(dicom: DicomToml) -> list[str]:
-    return [s.label for s in dicom.segments] + [f.concept.meaning for f in dicom.findings]
-
-
-def _day(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,6 +1,5 @@
 """`dicomnode models shadow | promote | rollback | log | replay`: versions made here, and who answers for them."""
 
-import datetime
 import json
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from dicomnode.audit import AuditTrail, login_name
 from dicomnode.cli.context import Opened
+from dicomnode.cli.times import minute
 from dicomnode.index.learning import DecisionRow, LearnedVersionRow, ShadowAnswerRow
 from dicomnode.index.schema import StudyRow
 from dicomnode.index.work import run_by_prefix
@@ -54,7 +54,7 @@ def versions(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
     for row in rows:
         state = f"{row.state} (RESEARCH)" if row.research and row.state == "in use" else row.state
         table.add_row(
-            row.version, state, row.verdict, row.recipe, row.scope or "all", _day(row.created_s), row.digest[:12]
+            row.version, state, row.verdict, row.recipe, row.scope or "all", minute(row.created_s), row.digest[:12]
         )
     Console().print(table if rows else f"no version of {name} was made here")
 
@@ -182,7 +182,7 @@ def replay(ctx: typer.Context, run: Annotated[str, typer.Argument(help="Beginnin
 def _print_log(rows: Sequence[DecisionRow]) -> None:
     table = Table("number", "when (UTC)", "what", "model", "version", "by", "reason", box=None)
     for row in rows:
-        table.add_row(str(row.number), _day(row.at_s), row.what, row.model, row.digest[:12], row.by, row.reason)
+        table.add_row(str(row.number), minute(row.at_s), row.what, row.model, row.digest[:12], row.by, row.reason)
     Console().print(table if rows else "nothing was decided yet")
 
 
@@ -218,7 +218,3 @@ def _for(scope: str) -> str:
 
 def _audited(opened: Opened, command: str) -> None:
     AuditTrail.of(opened.config).commanded(by=login_name(), command=command)
-
-
-def _day(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M")

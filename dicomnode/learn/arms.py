@@ -13,6 +13,7 @@ from typing import Any
 
 from dicomnode.bundles.approval import version_of
 from dicomnode.bundles.dicom_toml import load_dicom_toml
+from dicomnode.config.learning import Learn
 from dicomnode.learn.orders import TrainOrder
 from dicomnode.learn.values import RecipeName
 from dicomnode.learn.versions.folders import copied
@@ -46,15 +47,16 @@ def further_arms(fitted: Mapping[str, Any]) -> tuple[Arm, ...]:
     return (Arm(LOCAL_ONLY, RecipeName.SCRATCH, trials=0), *shares)
 
 
-def train_order(base: ModelVersion, training_set: Path, arm: Arm, *, seed: int, threads: int) -> TrainOrder:
+def train_order(base: ModelVersion, training_set: Path, arm: Arm, learn: Learn) -> TrainOrder:
     """What the child process of an arm is told."""
     return TrainOrder(
         bundle=base.folder.resolve(),
         digest=base.digest,
-        threads=threads,
+        threads=learn.threads,
+        processes=learn.processes,
         training_set=training_set.resolve(),
         recipe=arm.recipe,
-        seed=seed,
+        seed=learn.seed,
         share=arm.share,
         learning_rate=arm.learning_rate,
         trials=arm.trials,

@@ -8,13 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from dicomnode.bundles.dicom_toml import DicomToml, Kind, load_dicom_toml
+from dicomnode.bundles.dicom_toml import load_dicom_toml
 from dicomnode.learn.arms import CANDIDATE, LOCAL_ONLY, bundle_of
 from dicomnode.learn.evaluate.answers import FILE, load_answers
 from dicomnode.learn.evaluate.arms import curve_point
-from dicomnode.learn.evaluate.clusters import chosen
+from dicomnode.learn.evaluate.clusters import answers_on
 from dicomnode.learn.job import DONE, AnyOrder, read
 from dicomnode.learn.orders import AnswerOrder
 from dicomnode.learn.split.seal import temporal_holdout
@@ -86,19 +84,23 @@ def gather(gatherer: Gatherer, versions: Versions, arms: Path, integrity: dict[s
         kind=str(rules.model.kind),
         recipe=str(fitted.get("recipe", "")),
         integrity=integrity,
-        candidate=_part(candidate, asked.sealed),
-        in_use=_part(in_use, asked.sealed),
-        baseline=_part(baseline, asked.sealed),
+        candidate=answers_on(candidate, asked.sealed),
+        in_use=answers_on(in_use, asked.sealed),
+        baseline=answers_on(baseline, asked.sealed),
         local_only=_local_only(gatherer, versions.baseline, arms),
         thresholds={name: _thresholds(version.folder) for name, version in vars(versions).items()},
-        calibration=_part(candidate, asked.training.judging(Split.CALIBRATION)),
+        calibration=answers_on(candidate, asked.training.judging(Split.CALIBRATION)),
         retention={
-            name: (_part(candidate, items), _part(in_use, items)) for name, items in asked.retention.items() if items
+            name: (answers_on(candidate, items), answers_on(in_use, items))
+            for name, items in asked.retention.items()
+            if items
         },
         groups={item.item_id: dict(item.groups) for item in asked.sealed},
         temporal=temporal_holdout(asked.sealed),
-        curve=_curve(gatherer, versions.baseline, arms, _part(candidate, asked.training.judging(Split.VALIDATION))),
-        outputs=_outputs(rules),
+        curve=_curve(
+            gatherer, versions.baseline, arms, answers_on(candidate, asked.training.judging(Split.VALIDATION))
+        ),
+        outputs=rules.output_names,
         warnings=_warnings(fitted),
     )
 
@@ -112,12 +114,6 @@ def _three(gatherer: Gatherer, versions: Versions, older: Sequence[Item]) -> tup
     if versions.in_use.digest == versions.baseline.digest:
         return candidate, baseline, baseline
     return candidate, gatherer.of("answers_in_use", versions.in_use, (*asked.sealed, *older)), baseline
-
-
-def _part(answers: Answers, items: Sequence[Item]) -> Answers:
-    """Of answers, those on some items."""
-    wanted = {item.item_id for item in items}
-    return chosen(answers, np.array([item_id in wanted for item_id in answers.item_ids], bool))
 
 
 def _local_only(gatherer: Gatherer, base: ModelVersion, arms: Path) -> Answers | None:
@@ -152,9 +148,3 @@ def _warnings(told: Mapping[str, object]) -> tuple[str, ...]:
 
 def _thresholds(folder: Path) -> tuple[float, ...]:
     return tuple(finding.threshold for finding in load_dicom_toml(folder).findings)
-
-
-def _outputs(rules: DicomToml) -> tuple[str, ...]:
-    if rules.model.kind is Kind.SEGMENTATION:
-        return tuple(segment.label for segment in rules.segments)
-    return tuple(finding.concept.meaning for finding in rules.findings)

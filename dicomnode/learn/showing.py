@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from dicomnode.bundles.dicom_toml import DicomToml, Kind, load_dicom_toml
+from dicomnode.bundles.dicom_toml import load_dicom_toml
 from dicomnode.learn.evaluate.answers import FILE, load_answers
-from dicomnode.learn.evaluate.clusters import chosen
+from dicomnode.learn.evaluate.clusters import answers_on
 from dicomnode.learn.job import AnyOrder
 from dicomnode.learn.orders import GalleryOrder
 from dicomnode.learn.paper.cases import cases
@@ -33,19 +31,12 @@ def pictures(
     Raises:
         ModelFault: they cannot be drawn.
     """
-    answers, rules = load_answers(asked / FILE), load_dicom_toml(candidate.folder)
-    allowed = {item.item_id for item in training.of(Split.VALIDATION)}
-    answers = chosen(answers, np.array([item_id in allowed for item_id in answers.item_ids], bool))
+    answers = answers_on(load_answers(asked / FILE), training.of(Split.VALIDATION))
+    rules = load_dicom_toml(candidate.folder)
     thresholds = tuple(finding.threshold for finding in rules.findings)
-    shown = cases(training, answers, thresholds, _names(rules))
+    shown = cases(training, answers, thresholds, rules.output_names)
     if not shown:
         return ()
     folder, digest = candidate.folder.resolve(), candidate.digest
     order = GalleryOrder(bundle=folder, digest=digest, training_set=manifest.resolve(), shown=shown)
     return read_gallery(run(JOB, order))
-
-
-def _names(rules: DicomToml) -> tuple[str, ...]:
-    if rules.model.kind is Kind.SEGMENTATION:
-        return tuple(segment.label for segment in rules.segments)
-    return tuple(finding.concept.meaning for finding in rules.findings)

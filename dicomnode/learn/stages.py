@@ -30,7 +30,7 @@ from dicomnode.learn.job import DONE, AnyOrder, read
 from dicomnode.learn.oversight import oversight
 from dicomnode.learn.paper.report import html
 from dicomnode.learn.paper.told import Picture
-from dicomnode.learn.sets.build import build_set
+from dicomnode.learn.sets.build import build_set, manifest_of
 from dicomnode.learn.sets.manifest import load_set
 from dicomnode.learn.showing import pictures
 from dicomnode.learn.split.merge import bar_trained, standing
@@ -103,9 +103,10 @@ class LearnStages:
     def train(self, job: str) -> None:
         """The candidate first; then the arms that it is compared with."""
         row = self._at(job, "train")
+        training = self._training(row)
         with self.index.transaction() as session:
-            _require_consent(session, self._training(row))
-            bar_trained(session, self._training(row).patients(*FITTED), time.time())
+            _require_consent(session, training)
+            bar_trained(session, training.patients(*FITTED), time.time())
         setting = self._model(row.model)
         candidate = Arm(CANDIDATE, setting.recipe or self.config.learn.recipe, trials=self.config.learn.trials)
         self._trained(row, candidate)
@@ -150,7 +151,8 @@ class LearnStages:
             versions = self._versions(session, row)
         asked = Asked(training, self._manifest(training.digest), test, retention)
         gatherer = Gatherer(lambda name, order: self._apart(row, name, order), asked, self.config.learn.threads)
-        save_evidence(self.folder(job), gather(gatherer, versions, self.folder(job), self._integrity(row, test)))
+        integrity = self._integrity(row, training, test)
+        save_evidence(self.folder(job), gather(gatherer, versions, self.folder(job), integrity))
 
     def judge(self, job: str) -> None:
         """The gate's verdict, with every number; written down beside its look."""
@@ -168,9 +170,9 @@ class LearnStages:
         """The report on the candidate, for a radiologist and a regulator."""
         row = self._at(job, "write")
         with self.index.snapshot() as session:
-            folder, plan = self.folder(job), self._plan(row.model)
-            told = told_of(session, self.config, row, folder, self._training(row), plan)
-        told = replace(told, gallery=self._pictures(row))
+            folder, plan, training = self.folder(job), self._plan(row.model), self._training(row)
+            told = told_of(session, self.config, row, folder, training, plan)
+        told = replace(told, gallery=self._pictures(row, training))
         write_whole(folder / REPORT, html(told).encode())
 
     def offer(self, job: str) -> None:
@@ -215,11 +217,8 @@ class LearnStages:
         return Versions(learned_version(session, self.config, made, shadow=True), in_use, base)
 
     def _trained(self, row: LearningRow, arm: Arm) -> None:
-        learn = self.config.learn
-        order = train_order(
-            self._base(row), self._manifest(row.training_set), arm, seed=learn.seed, threads=learn.threads
-        )
-        self._apart(row, arm.name, order.model_copy(update={"processes": learn.processes}))
+        order = train_order(self._base(row), self._manifest(row.training_set), arm, self.config.learn)
+        self._apart(row, arm.name, order)
 
     def _apart(self, row: LearningRow, name: str, order: AnyOrder) -> Path:
         """The folder of a job that was run apart."""
@@ -231,13 +230,12 @@ class LearnStages:
     def _oversight(self, row: LearningRow, part: str) -> Oversight:
         return oversight(self.config, self.index, row.job, part)
 
-    def _pictures(self, row: LearningRow) -> tuple[Picture, ...]:
+    def _pictures(self, row: LearningRow, training: TrainingSet) -> tuple[Picture, ...]:
         """Of the report; one without is better than none."""
         with self.index.snapshot() as session:
             candidate = learned_version(session, self.config, self._version(row), shadow=True)
-        training, manifest = self._training(row), self._manifest(row.training_set)
+        manifest, asked = self._manifest(row.training_set), self.folder(row.job) / "answers_candidate"
         try:
-            asked = self.folder(row.job) / "answers_candidate"
             return pictures(lambda name, order: self._apart(row, name, order), candidate, training, manifest, asked)
         except Stopped:
             raise
@@ -256,12 +254,14 @@ class LearnStages:
             look = take_look(session, plan, sealed_set=sealed.sealed_set, candidate=row.candidate)
         return sealed, look.look
 
-    def _integrity(self, row: LearningRow, test: Sequence[Item]) -> dict[str, float | bool | str]:
+    def _integrity(
+        self, row: LearningRow, training: TrainingSet, test: Sequence[Item]
+    ) -> dict[str, float | bool | str]:
         """What was measured of the candidate by the child that made it, and of who is in its test."""
         with self.index.snapshot() as session:
             fitted, tested = (
                 {one.patient if (one := standing(session, key)) else key for key in keys}
-                for keys in (self._training(row).patients(*FITTED), {item.patient for item in test})
+                for keys in (training.patients(*FITTED), {item.patient for item in test})
             )
         leaked = float(len(fitted & tested))
         return dict(self._fitted(row.job).get("integrity") or {}) | {"test_patients_trained_on": leaked}
@@ -277,7 +277,7 @@ class LearnStages:
         return load_set(self._manifest(row.training_set))
 
     def _manifest(self, digest: str) -> Path:
-        return self.config.node.state / "training" / "sets" / f"{digest}.json"
+        return manifest_of(self.config.node.state, digest)
 
     def _model(self, model: str) -> LearnModel:
         return self.config.learn.models.get(model, LearnModel())

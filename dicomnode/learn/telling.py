@@ -15,7 +15,7 @@ from dicomnode.learn.arms import CANDIDATE
 from dicomnode.learn.evaluate.files import load_evidence, load_judgement
 from dicomnode.learn.job import DONE, read
 from dicomnode.learn.paper.told import Told, card_of, data_of
-from dicomnode.learn.sets.build import SETS, left_out_of
+from dicomnode.learn.sets.build import left_out_of, manifest_of
 from dicomnode.learn.values import TrainingSet
 from dicomnode.learn.versions.promote import AUTOMATIC
 
@@ -36,7 +36,7 @@ def told_of(
         card=card_of(load_dicom_toml(config.node.state / version.folder)),
         fitted=read(folder / CANDIDATE / DONE) or {},
         facts=_facts(row, version) | {"Preprocessing": training.preprocessing},
-        data=data_of(training, left_out_of(training.folder.parent / SETS / f"{training.digest}.json")),
+        data=data_of(training, left_out_of(manifest_of(config.node.state, training.digest))),
         decisions=session.scalars(decisions).all(),
         looks=session.scalars(select(LookRow).where(LookRow.sealed_set.in_(looks)).order_by(LookRow.look)).all(),
         versions=session.scalars(same_model.order_by(LearnedVersionRow.created_s)).all(),

@@ -14,6 +14,7 @@ from dicomnode.bench.loop.course import Course, Told, reports_in
 from dicomnode.bench.loop.reader import reader_report
 from dicomnode.bench.loop.site import ANALYSE, site
 from dicomnode.bench.loop.slices import secondary_capture
+from dicomnode.bench.tables import interval
 from dicomnode.encode import concepts
 from dicomnode.encode.door.items import code_text, tree
 from dicomnode.learn.evaluate.compare import Figure, compare, estimate
@@ -78,9 +79,9 @@ def hospital_loop(a: Path, b: Path, folder: Path, told: Told, *, threads: int = 
         "test_images": [len(one.item_ids) for one in answers],
         **made,
         "promoted": promoted,
-        "auc_before": _plain(estimate(Figure.AUC, answers[0], 0)),
-        "auc_after": _plain(estimate(Figure.AUC, answers[1], 0)),
-        "gain": _plain(_gain(answers[1], answers[0])),
+        "auc_before": interval(estimate(Figure.AUC, answers[0], 0)),
+        "auc_after": interval(estimate(Figure.AUC, answers[1], 0)),
+        "gain": interval(_gain(answers[1], answers[0])),
         "seconds": course.seconds,
     }
 
@@ -117,7 +118,3 @@ def _answers(name: str, tested: Sequence[Picture], sent: Sequence[Dataset], said
 def _gain(one: Answers, other: Answers) -> Estimate | None:
     difference = compare(Figure.AUC, one, other, 0) if one.item_ids == other.item_ids else None
     return difference.figure if difference else None
-
-
-def _plain(figure: Estimate | None) -> str | None:
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})" if figure else None

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from dicomnode.bench.tables import say
+
 Out = Annotated[Path, typer.Option(help="New folder for everything that is made; a base that is there is used.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads of a training; 0: all cores.")]
 
@@ -23,11 +25,9 @@ def loop(
 ) -> None:
     """The loop through the node: images and readers' SRs in, learn, promote, AUC from the SRs that come back."""
     from dicomnode.bench.loop.between_hospitals import hospital_loop
-    from dicomnode.bench.loop.course import printed
 
-    said = Console(stderr=True)
-    found = hospital_loop(*data, _made(out), lambda what: said.print(f"[dim]{what}[/dim]"), threads=threads)
-    Console().print_json(printed(found))
+    found = hospital_loop(*data, _made(out), say, threads=threads)
+    Console().print_json(data=found, default=str)
 
 
 def corrected(
@@ -37,11 +37,9 @@ def corrected(
 ) -> None:
     """Forty corrected segmentations through the PACS, for a base trained on twenty patients."""
     from dicomnode.bench.loop.corrected import corrected_loop
-    from dicomnode.bench.loop.course import printed
 
-    said = Console(stderr=True)
-    found = corrected_loop(data, _made(out), lambda what: said.print(f"[dim]{what}[/dim]"), threads=threads)
-    Console().print_json(printed(found))
+    found = corrected_loop(data, _made(out), say, threads=threads)
+    Console().print_json(data=found, default=str)
 
 
 def _made(out: Path) -> Path:

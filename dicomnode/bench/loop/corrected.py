@@ -7,10 +7,12 @@ from typing import Any
 from dicomnode.bench.loop.course import Course, Told
 from dicomnode.bench.loop.hippocampus import LEARNING, MODEL, Crop, base_bundle, read_crops
 from dicomnode.bench.loop.site import ANALYSE, Site, site
+from dicomnode.bench.tables import interval
+from dicomnode.index.learnings import folder_of
 from dicomnode.learn.evaluate.compare import Figure, compare, estimate
 from dicomnode.learn.evaluate.files import load_evidence
 from dicomnode.learn.split.keys import patient_key, split_key, split_of
-from dicomnode.learn.values import Estimate, Evidence, Split
+from dicomnode.learn.values import Evidence, Split
 
 CORRECTED = 40
 SHADOWED = 5
@@ -38,7 +40,7 @@ def corrected_loop(data: Path, folder: Path, told: Told, *, threads: int = 0) ->
             [crop.corrected(images[crop.name]) for crop in chosen],
         )
         made = course.learn(LEARN_S)
-        evidence = load_evidence(_folder(here, made["digest"]))
+        evidence = load_evidence(folder_of(here.config.node.state, made["learning"]))
         fresh = [crop for crop in read_crops(data) if crop.name in used][:SHADOWED]
         course.analyse([one for crop in fresh for one in crop.series(ANALYSE)])
         promoted = course.promote(made) if made["verdict"] != "REJECT" else "rejected, and not promoted"
@@ -53,25 +55,15 @@ def _chosen(here: Site, crops: Sequence[Crop]) -> list[Crop]:
     return fitted[:CORRECTED] + [crop for crop in crops if splits[crop.name] is Split.TEST]
 
 
-def _folder(here: Site, digest: str) -> Path:
-    """Of the learning that a version came of."""
-    found = [path.parent for path in (here.config.node.state / "learning").glob("*/evidence.json")]
-    return next(path for path in found if load_evidence(path).candidate.version == digest)
-
-
 def _figures(evidence: Evidence) -> dict[str, Any]:
     names = evidence.outputs or tuple(map(str, range(evidence.candidate.dice.shape[1])))
     told: dict[str, Any] = {"sealed_patients": len(set(evidence.candidate.patients))}
     for output, name in enumerate(names):
         gain = compare(Figure.DICE, evidence.candidate, evidence.baseline, output)
         told[name] = {
-            "base": _plain(estimate(Figure.DICE, evidence.baseline, output)),
-            "fine-tuned": _plain(estimate(Figure.DICE, evidence.candidate, output)),
-            "local only": _plain(estimate(Figure.DICE, evidence.local_only, output)) if evidence.local_only else None,
-            "gain": _plain(gain.figure) if gain else None,
+            "base": interval(estimate(Figure.DICE, evidence.baseline, output)),
+            "fine-tuned": interval(estimate(Figure.DICE, evidence.candidate, output)),
+            "local only": interval(estimate(Figure.DICE, evidence.local_only, output)) if evidence.local_only else None,
+            "gain": interval(gain.figure) if gain else None,
         }
     return told
-
-
-def _plain(figure: Estimate | None) -> str | None:
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})" if figure else None

@@ -1,6 +1,5 @@
 """The course of the loop, whatever the model: label, learn, shadow, promote, and be asked again."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,6 @@ from sqlalchemy import select
 from dicomnode.bench.loop.site import READER_AE, Site
 from dicomnode.errors import ConfigFault
 from dicomnode.index.learning import LearnedVersionRow, LearningRow
-from dicomnode.index.schema import RunRow
 
 Told = Callable[[str], None]
 BATCH = 64
@@ -69,6 +67,7 @@ class Course:
         with self.site.index.snapshot() as session:
             version = session.get_one(LearnedVersionRow, row.candidate)
             return {
+                "learning": row.job,
                 "verdict": version.verdict,
                 "version": version.version,
                 "digest": version.digest,
@@ -101,9 +100,7 @@ class Course:
             return session.scalars(select(LearningRow).order_by(LearningRow.started_s.desc())).first()
 
     def _shadows_wait(self) -> bool:
-        query = select(RunRow.run_key).where(RunRow.shadow, RunRow.status.in_(("queued", "running")))
-        with self.site.index.snapshot() as session:
-            return session.scalar(query.limit(1)) is not None
+        return any(self.site.runs(status, shadow=True) for status in ("queued", "running"))
 
 
 def reports_in(folder: Path) -> Iterable[Dataset]:
@@ -119,8 +116,3 @@ def reports_in(folder: Path) -> Iterable[Dataset]:
 
 def _batches(images: Sequence[Dataset]) -> Iterable[Sequence[Dataset]]:
     return (images[at : at + BATCH] for at in range(0, len(images), BATCH))
-
-
-def printed(figures: dict[str, Any]) -> str:
-    """Figures for a person who reads them once."""
-    return json.dumps(figures, indent=1, default=str)

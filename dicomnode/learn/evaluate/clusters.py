@@ -1,12 +1,12 @@
 """Which items count as one patient's, and which patients enter a figure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dicomnode.learn.values import Answers
+from dicomnode.learn.values import Answers, Item
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,6 +31,12 @@ def chosen(answers: Answers, rows: NDArray[np.bool_]) -> Answers:
         hits=tuple(answers.hits[i] for i in kept) if answers.hits else (),
         lesions=tuple(answers.lesions[i] for i in kept) if answers.lesions else (),
     )
+
+
+def answers_on(answers: Answers, items: Iterable[Item]) -> Answers:
+    """Of answers, those on these items."""
+    wanted = {item.item_id for item in items}
+    return chosen(answers, np.array([item_id in wanted for item_id in answers.item_ids], bool))
 
 
 def copies_joined(versions: Sequence[Answers]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dicomnode.bundles.dicom_toml import DicomToml, Domain, Finding
+from dicomnode.bundles.dicom_toml import DicomToml, Domain
 from dicomnode.config.learning import GatePlan
 from dicomnode.index.learning import DecisionRow, LearnedVersionRow, LookRow
 from dicomnode.learn.values import Evidence, Judgement, Split, TrainingSet
@@ -111,8 +111,7 @@ def read_gallery(folder: Path) -> tuple[Picture, ...]:
 
 def card_of(dicom: DicomToml, domain: Domain | None = None) -> Card:
     """The card of a bundle; the domain is what the candidate's own sealed test covered, where it differs."""
-    about, outputs = dicom.model, dicom.findings or dicom.segments
-    names = tuple(one.concept.meaning if isinstance(one, Finding) else one.label for one in outputs)
+    about, names = dicom.model, dicom.output_names
     limits = (*about.statements, "Not a medical device. The result never replaces the reading by a physician.")
     series = f"Series of modality {', '.join(dicom.series.modalities)}, as the series rules of the model admit them."
     found = (series, *_domain(domain or dicom.domain))

@@ -134,6 +134,11 @@ def _written(maker: Maker, model: ModelVersion, items: Iterable[Item], folder: P
     return replace(training, digest=path.stem)
 
 
+def manifest_of(state: Path, digest: str) -> Path:
+    """Where the list of a training set's items stands."""
+    return state / TRAINING / SETS / f"{digest}.json"
+
+
 def left_out_of(manifest: Path) -> dict[str, int]:
     """Of a set, how many labelled studies are not in it, by reason."""
     path = manifest.with_name(f"{manifest.stem}{LEFT_OUT}")
