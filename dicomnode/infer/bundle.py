@@ -8,6 +8,7 @@ CPU; the network runs where `forward` puts it.
 import json
 import os
 import pickle
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -35,6 +36,8 @@ BOX_CHANGERS = ("AffineBoxTo", "ConvertBox", "ClipBox", "DeleteItems")
 ACTIVATORS = ("Activations", "AsDiscrete")
 ADAPTERS_IN_MEMORY = 16
 """Each takes a few megabytes at most."""
+REFERENCE = re.compile(r"\$?@([\w:#]+)")
+"""Another place in a bundle's configuration."""
 NESTED = ("state_dict", "model", "network")
 """Keys below which some bundles keep their state dict."""
 
@@ -83,7 +86,7 @@ def load_bundle(folder: Path) -> Bundle:
     inverts = bool(_step(parser, "postprocessing", *INVERTERS))
     _leave_out(parser, "preprocessing", LOADERS)
     _leave_out(parser, "postprocessing", SAVERS if dicom.model.kind is not Kind.DETECTION else (*SAVERS, *BOX_CHANGERS))
-    image_key = _first(loader.get("keys", "image"))
+    image_key = _resolved(parser, _first(loader.get("keys", "image")))
     if not isinstance(parser.get("preprocessing"), str) and not _steps(parser, "preprocessing"):
         # MONAI can only invert something
         parser["preprocessing"] = {"_target_": "Compose", "transforms": [{"_target_": "Identityd", "keys": image_key}]}
@@ -163,7 +166,16 @@ def _leave_out(parser: ConfigParser, part: str, names: tuple[str, ...]) -> None:
 
 def _steps(parser: ConfigParser, part: str) -> list[Mapping[str, Any]]:
     config = parser.get(part)
-    return list(config.get("transforms", [])) if isinstance(config, dict) else []
+    steps = config.get("transforms", []) if isinstance(config, dict) else []
+    if isinstance(steps, str) and (elsewhere := REFERENCE.fullmatch(steps.strip())):
+        steps = parser.get(elsewhere[1])
+    return list(steps) if isinstance(steps, list) else []
+
+
+def _resolved(parser: ConfigParser, text: str) -> str:
+    """A name that may stand elsewhere in the configuration ("@image_key")."""
+    named = REFERENCE.fullmatch(text.strip())
+    return str(parser.get_parsed_content(named[1])) if named else text
 
 
 def _name(step: object) -> str:

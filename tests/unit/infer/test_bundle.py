@@ -12,10 +12,12 @@ from dicomnode.bundles.approval import version_of
 from dicomnode.errors import ModelFault
 from dicomnode.values import Classification, Segmentation
 from tests.bundles_made import (
+    LOAD,
     asked,
     bundle_made,
     classification_toml,
     model_loaded,
+    regridded,
     segmentation_toml,
     zoo_postprocessing,
 )
@@ -33,6 +35,23 @@ def test_a_yaml_bundle_runs_as_a_json_one(tmp_path: Path) -> None:
     assert isinstance(answer, Segmentation)
     assert answer.labels.all()
     assert not (folder / "eval").exists()
+
+
+def test_a_bundle_may_name_its_image_and_list_its_transforms_elsewhere_in_its_configuration(tmp_path: Path) -> None:
+    steps = [step | {"keys": "@image_key"} for step in (*LOAD, *regridded((2.0, 2.0, 2.0)))]
+    referred = {
+        "image_key": "picture",
+        "steps": steps,
+        "preprocessing": {"_target_": "Compose", "transforms": "$@steps "},
+    }
+    after = [step | ({"orig_keys": "@image_key"} if "orig_keys" in step else {}) for step in zoo_postprocessing()]
+    version = bundle_made(tmp_path, "plain", "Threshold", postprocessing=after, extra=referred)
+
+    answer = model_loaded(version).predict(asked(np.ones((6, 7, 8)))).answer
+
+    assert isinstance(answer, Segmentation)
+    assert answer.labels.shape == (6, 7, 8)
+    assert answer.labels.all()
 
 
 def test_weights_may_lie_below_a_key(tmp_path: Path) -> None:
