@@ -15,7 +15,7 @@ from dicomnode.learn.paper.wording import (
     ARCHITECTURE,
     NOT_APPLICABLE,
     NOT_JUDGED,
-    OWN_NETWORK,
+    OWN,
     RULES,
     SYMBOLS,
     UNCHANGED,
@@ -55,13 +55,19 @@ def _modified(told: Told) -> tuple[Row, ...]:
     recipe = f"the recipe “{told.evidence.recipe}”{_how_many(told)}"
     if told.evidence.recipe == RecipeName.PLAIN:
         return (
-            ("What is modified", f"The network itself, its architecture with it: {OWN_NETWORK}, by {recipe}."),
+            (
+                "What is modified",
+                f"The network itself, its architecture with it: {OWN[RecipeName.PLAIN]}, by {recipe}.",
+            ),
             ("Starting point", "Random weights; of the installed bundle everything but its network."),
             ("What does not change", f"Left as they are: {', '.join(UNCHANGED)}."),
         )
+    start = "The installed, approved bundle; never an earlier candidate: small steps cannot add up."
+    if told.evidence.recipe == RecipeName.SCRATCH:
+        start = "Random weights; of the installed bundle everything but its network's weights."
     return (
         ("What is modified", f"Parameters of the network, by {recipe}."),
-        ("Starting point", "The installed, approved bundle; never an earlier candidate: small steps cannot add up."),
+        ("Starting point", start),
         ("What does not change", f"Fine-tuning leaves as they are: {', '.join((*UNCHANGED, ARCHITECTURE))}."),
     )
 

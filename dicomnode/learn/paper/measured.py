@@ -12,8 +12,8 @@ from dicomnode.learn.evaluate.subgroups import ATTRIBUTES, FEWEST, counted
 from dicomnode.learn.paper import plain
 from dicomnode.learn.paper.curves import Point, at_threshold, precision_recall
 from dicomnode.learn.paper.figures import Group, arms
-from dicomnode.learn.paper.wording import ARMS, FIGURES, OWN_NETWORK
-from dicomnode.learn.values import Answers, Estimate, Evidence, RecipeName
+from dicomnode.learn.paper.wording import ARMS, FIGURES, LOCAL_IS_BETTER, OWN
+from dicomnode.learn.values import Answers, Estimate, Evidence
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,17 @@ def key_lines(evidence: Evidence, output: int) -> tuple[Line, ...]:
 
 def _arm(evidence: Evidence, kind: str) -> tuple[str, str]:
     name, words = ARMS[kind]
-    return name, OWN_NETWORK if kind == "candidate" and evidence.recipe == RecipeName.PLAIN else words
+    return name, OWN.get(evidence.recipe, words) if kind == "candidate" else words
+
+
+def local_words(evidence: Evidence, output: int) -> str:
+    """That the base helps nothing here, where local data alone did better; else nothing."""
+    if evidence.local_only is None or evidence.recipe in OWN:
+        return ""
+    found = compare(figure_of(evidence), evidence.local_only, evidence.candidate, output)
+    if found is None or found.figure.low <= 0:
+        return ""
+    return LOCAL_IS_BETTER.format(figure=FIGURES[figure_of(evidence).value], gain=plain.estimate(found.figure))
 
 
 def main_estimate(evidence: Evidence, answers: Answers, output: int) -> Estimate | None:

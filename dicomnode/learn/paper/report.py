@@ -71,6 +71,7 @@ def _part(told: Told, output: int) -> dict[str, object]:
     part: dict[str, object] = {
         "name": "all findings" if figure is Figure.FROC else name,
         "lines": measured.key_lines(evidence, output),
+        "local": measured.local_words(evidence, output),
         "forest": forest,
     }
     if figure is Figure.AUC:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dicomnode.learn.values import Verdict
+from dicomnode.learn.values import RecipeName, Verdict
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,11 @@ ARMS = {
     "local_only": ("Local data only", "the same network trained from random weights on local labels alone"),
 }
 
+LOCAL_IS_BETTER = (
+    "The same network does better from local labels alone: {figure} higher by {gain}. What the base knows helps little "
+    'at this site; recipe = "scratch" makes a candidate without it, to be judged anew.'
+)
+
 FIGURES = {"auc": "AUC", "dice": "Dice", "froc": "Mean sensitivity (FROC)", "brier": "Brier score"}
 
 SPLITS = {
@@ -134,8 +139,11 @@ SOURCES = {
     "report": "report text, by a labeler",
 }  # fmt: skip
 
-OWN_NETWORK = "another network, trained from random weights on local labels alone"
-"""What a candidate of the recipe `plain` is."""
+OWN: dict[str, str] = {
+    RecipeName.SCRATCH: ARMS["local_only"][1],
+    RecipeName.PLAIN: "another network, trained from random weights on local labels alone",
+}
+"""What a candidate is that has nothing of the base, by its recipe."""
 
 ARCHITECTURE = "architecture of the network"
 """No recipe changes it but `plain`."""

@@ -95,6 +95,13 @@ def test_a_report_says_that_the_recipe_plain_is_another_network(ordinary: Told) 
     assert "fine-tuned" not in plain.lower()
 
 
+def test_a_report_says_that_the_recipe_scratch_has_nothing_of_the_base(ordinary: Told) -> None:
+    text = checked(replace(ordinary, evidence=replace(ordinary.evidence, recipe="scratch")))
+
+    assert "fine-tuned from the approved baseline" not in text
+    assert "Random weights; of the installed bundle everything but its network's weights." in text
+
+
 def test_every_rule_stands_there_with_every_figure(ordinary: Told) -> None:
     text = checked(ordinary)
 
@@ -104,6 +111,15 @@ def test_every_rule_stands_there_with_every_figure(ordinary: Told) -> None:
             assert name.replace("_", " ").lower() in text.lower()
     for number in range(9):
         assert f"G{number} " in text
+
+
+def test_a_report_says_where_local_data_alone_does_better_than_what_the_base_gave(ordinary: Told) -> None:
+    evidence = ordinary.evidence
+    assert evidence.local_only is not None
+    swapped = replace(evidence, candidate=evidence.local_only, local_only=evidence.candidate)
+
+    assert "does better from local labels alone" not in checked(ordinary)
+    assert "does better from local labels alone: AUC higher by" in checked(replace(ordinary, evidence=swapped))
 
 
 def test_all_three_arms_stand_beside_one_another_and_a_missing_one_is_said_to_be(ordinary: Told) -> None:
