@@ -20,8 +20,9 @@ from dicomnode.cli.models import bundle_folder
 from dicomnode.cli.patients import add_to as add_patients_to
 from dicomnode.errors import ConfigFault
 from dicomnode.index.learning import LearningRow
-from dicomnode.index.learnings import report_of, require_learning
-from dicomnode.learn.asking import CANCELLED, UNDER_WAY, Asked, Trigger, ask
+from dicomnode.index.learnings import CANCELLED, RUNNING, report_of, require_learning
+from dicomnode.learn.asking import UNDER_WAY, Asked, Trigger, ask
+from dicomnode.learn.lease import LEASE_S, SILENT_S
 from dicomnode.web.learning import Learning
 
 app = typer.Typer(no_args_is_help=True, help="Candidates: what is being learnt, and what came of it.")
@@ -133,6 +134,8 @@ def plain(row: LearningRow) -> dict[str, object]:
         "candidate": row.candidate,
         "started_s": row.started_s,
         "ended_s": row.ended_s,
+        "node": row.node,
+        "seen_s": row.seen_s,
     }
 
 
@@ -148,6 +151,7 @@ def how_far(row: LearningRow | Learning) -> str:
     left_s = said.get("seconds_left")
     parts += [f"about {_time(float(left_s))} left"] if isinstance(left_s, int | float) else []
     parts += ["paused"] if said.get("paused") else []
+    parts += [_where(row)] if row.state == RUNNING and row.node else []
     return ", ".join(part for part in parts if part)
 
 
@@ -169,6 +173,15 @@ def _print(rows: list[LearningRow], none: str) -> None:
         asked = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.started_s))
         table.add_row(job, row.by, row.state, how_far(row), asked, _time(took_s), outcome)
     console.print(table)
+
+
+def _where(row: LearningRow | Learning) -> str:
+    """Which node makes it, and for how long it has been silent; by this machine's clock, which decides nothing."""
+    silent_s = time.time() - row.seen_s if row.seen_s else 0.0
+    if silent_s < SILENT_S:
+        return f"on {row.node}"
+    then = ": loses its turn to a node that waits" if silent_s > LEASE_S else ""
+    return f"on {row.node}, NOT HEARD OF for {_time(silent_s)}{then}"
 
 
 def _of(said: dict[str, object], done: str, of: str, word: str) -> str:

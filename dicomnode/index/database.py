@@ -20,6 +20,15 @@ BUSY_MS = 30_000
 CHECKPOINT_PAGES = 4000
 """Pages of 4 KiB in SQLite's write-ahead log before they go into the database, which waits for the disk twice."""
 
+PATIENCE = {
+    "connect_timeout": 10,
+    "tcp_user_timeout": 60_000,
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+"""Of libpq (seconds, the second in ms): what waits for a PostgreSQL server that vanished fails within a minute."""
+
 
 class Index:
     """An open index. Many processes may hold one each."""
@@ -73,7 +82,7 @@ class Index:
 
 def _engine(url: str) -> Engine:
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, connect_args=_patience(url))
     database = make_url(url).database
     if database:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +90,13 @@ def _engine(url: str) -> Engine:
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     return engine
+
+
+def _patience(url: str) -> dict[str, int]:
+    """As the URL says, and where it does not, PATIENCE."""
+    if make_url(url).get_driver_name() != "psycopg":
+        return {}
+    return {name: value for name, value in PATIENCE.items() if name not in make_url(url).query}
 
 
 def _on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

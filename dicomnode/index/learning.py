@@ -321,6 +321,12 @@ class LearningRow(Base):
     candidate: Mapped[str] = mapped_column(HEX, default="")
     started_s: Mapped[float] = mapped_column(Float)
     ended_s: Mapped[float | None] = mapped_column(Float)
+    node: Mapped[str] = mapped_column(String(64), default="")
+    """Which installation makes it, or made it; empty while it waits."""
+    process: Mapped[str] = mapped_column(String(16), default="")
+    """Which start of that node's train process."""
+    seen_s: Mapped[float | None] = mapped_column(Float)
+    """When it last said that it makes it, by its own clock."""
 
 
 class EmbeddingRow(Base):

@@ -37,7 +37,7 @@ TAIL_LINES = 20
 
 
 class Stopped(Permanent):
-    """A person stopped the job."""
+    """A person stopped the job, or another node makes it now."""
 
 
 class TooLong(Permanent):

@@ -2,19 +2,25 @@
 
 import hashlib
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+import structlog
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dicomnode.errors import DeviceBusy, ModelFault
 from dicomnode.index.learning import LearningRow
+from dicomnode.index.learnings import CANCELLED, RUNNING, Holder, is_held
 from dicomnode.index.schema import TickRow
 
+log = structlog.get_logger()
+
 CHECK_ROW = "learn"
-WAITING, RUNNING, CANCELLED = "waiting", "running", "cancelled"
+WAITING = "waiting"
 UNDER_WAY = (WAITING, RUNNING)
 
 
@@ -60,14 +66,12 @@ class Overlap(ModelFault):
 
 
 class NotItsTurn(DeviceBusy):
-    """Another candidate is being made; of all nodes, one makes one at a time."""
+    """Another candidate is being made, or this one by another node; of all nodes, one makes one at a time."""
 
-    def __init__(self, other: str) -> None:
-        super().__init__(
-            f"{other} is being made: this one waits for it. Where the node that made it is gone for good, "
-            f"`dicomnode learn cancel {other}`"
-        )
-        self.job = other
+    def __init__(self, other: LearningRow) -> None:
+        by = f" by {other.node}" if other.node else ""
+        super().__init__(f"{other.job} is being made{by}: this waits until it has ended, or its node is gone for good")
+        self.job = other.job
 
 
 def ask(session: Session, asked: Asked, now_s: float) -> LearningRow:
@@ -94,22 +98,36 @@ def refuse(session: Session, asked: Asked, reason: str, now_s: float) -> None:
         _write(session, asked, CANCELLED, reason, now_s).ended_s = now_s
 
 
-def take_turn(session: Session, job: str) -> bool:
-    """Have a job begin, or go on after a crash; False where nobody wants it any longer.
+def take_turn(session: Session, job: str, *, holder: Holder, is_gone: Callable[[LearningRow], bool]) -> bool:
+    """Have a job begin on this node; False where nobody wants it any longer.
+
+    Args:
+        session: of a transaction, that others wait for.
+        job: which.
+        holder: who wants to make it.
+        is_gone: whether whoever makes a learning has been silent for too long; that one goes back to those that wait.
 
     Raises:
-        NotItsTurn: another one is being made, on this node or another.
+        NotItsTurn: another one is being made, or this one by another.
     """
     hold(session)
-    row = session.get(LearningRow, job)
+    row = session.get(LearningRow, job, with_for_update=True)
     if row is None or row.state not in UNDER_WAY:
         return False
-    other = select(LearningRow.job).where(LearningRow.state == RUNNING, LearningRow.job != job)
-    ahead = session.scalars(other.limit(1)).first()
-    if ahead is not None:
-        raise NotItsTurn(ahead)
-    row.state = RUNNING
+    if not _is_its_own(row, holder):
+        for other in session.scalars(select(LearningRow).where(LearningRow.state == RUNNING).with_for_update()):
+            if not is_gone(other):
+                raise NotItsTurn(other)
+            _put_back(other)
+    row.state, row.node, row.process, row.seen_s = RUNNING, holder.node, holder.process, time.time()
     return True
+
+
+def note_waiting(session: Session, job: str, other: str) -> None:
+    """Tell a person what a learning waits for, if it is one that waits."""
+    row = session.get(LearningRow, job, with_for_update=True)
+    if row is not None and row.state == WAITING:
+        row.progress = {"part": f"waits for {other}"}
 
 
 def hold(session: Session) -> None:
@@ -122,6 +140,22 @@ def hold(session: Session) -> None:
             session.add(TickRow(job=CHECK_ROW, last_s=0.0))
     except IntegrityError:  # another node wrote it first
         session.connection().execute(lock)
+
+
+def _is_its_own(row: LearningRow, holder: Holder) -> bool:
+    """Whether it has it already; or an earlier process of its node, that ended before the first stage."""
+    return row.state == RUNNING and (is_held(row, holder) or (row.node == holder.node and not row.stage))
+
+
+def _put_back(row: LearningRow) -> None:
+    """What a node left that is gone begins at the start when it has its turn: the job's folder is out of reach."""
+    log.warning("learn.put_back", job=row.job, node=row.node, stage=row.stage)
+    row.reason = (
+        f"begun again: nobody heard of {row.node or 'the node that made it'}, which was at {row.stage or 'begin'}"
+    )
+    row.state, row.stage, row.progress = WAITING, "", {}
+    row.training_set = row.candidate = row.node = row.process = ""
+    row.seen_s = None
 
 
 def _tail(scope: str) -> str:

@@ -6,19 +6,19 @@ from datetime import datetime
 
 from dicomnode.config.tables import Config
 from dicomnode.index.database import Index
-from dicomnode.index.learnings import require_learning
+from dicomnode.index.learnings import Holder, held, is_held, require_learning
 from dicomnode.learn.apart import Oversight, inference_wants
-from dicomnode.learn.asking import CANCELLED, Trigger
+from dicomnode.learn.asking import Trigger
 from dicomnode.learn.window import in_window
 
 HOUR_S = 3600.0
 NOTE_S = 2.0
 """Between two notes of how far a job is."""
 ASK_S = 1.0
-"""Between two looks whether a person cancelled it."""
+"""Between two looks whether a person cancelled it, or another node makes it by now."""
 
 
-def oversight(config: Config, index: Index, job: str, part: str) -> Oversight:
+def oversight(config: Config, index: Index, job: str, part: str, holder: Holder) -> Oversight:
     """What is asked and told while one part of a learning runs.
 
     It waits while an analysis does, and outside the hours of [learn] window, unless a person asked for it. After
@@ -30,16 +30,17 @@ def oversight(config: Config, index: Index, job: str, part: str) -> Oversight:
 
     def told(said: dict[str, object]) -> None:
         with index.transaction() as session:
-            require_learning(session, job).progress = {"part": part, **said}
+            if row := held(session, job, holder):
+                row.progress = {"part": part, **said}
 
-    def is_cancelled() -> bool:
+    def is_over() -> bool:
         with index.snapshot() as session:
-            return require_learning(session, job).state == CANCELLED
+            return not is_held(require_learning(session, job), holder)
 
     return Oversight(
         on_progress=_seldom(told),
         should_pause=lambda: inference_wants(index) or not in_window(datetime.now(), window),
-        should_stop=_remembered(is_cancelled),
+        should_stop=_remembered(is_over),
         timeout_s=config.learn.max_hours * HOUR_S,
         idle=config.learn.idle,
     )

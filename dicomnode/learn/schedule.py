@@ -13,7 +13,7 @@ from dicomnode.errors import ConfigFault
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LearningRow
 from dicomnode.index.schema import TickRow
-from dicomnode.learn.asking import WAITING, Asked, Overlap, Trigger, ask, refuse
+from dicomnode.learn.asking import UNDER_WAY, Asked, Overlap, Trigger, ask, refuse
 from dicomnode.learn.cron import DAY_S, cron, last_due, next_due
 from dicomnode.learn.triggers import learning_models, new_labels, scopes_to_learn, trigger_of
 
@@ -70,9 +70,12 @@ class Schedule:
         self.start_waiting()
 
     def start_waiting(self) -> None:
-        """Put every candidate that waits on the queue; what is on it already stays as it is."""
+        """Put every candidate that waits on the queue, and what is being made; what is on it already stays as it is.
+
+        What another node makes, or a workflow that is lost, is so taken up once nobody has heard of it for long enough.
+        """
         with self._index.snapshot() as session:
-            rows = select(LearningRow.job).where(LearningRow.state == WAITING).order_by(LearningRow.started_s)
+            rows = select(LearningRow.job).where(LearningRow.state.in_(UNDER_WAY)).order_by(LearningRow.started_s)
             jobs = session.scalars(rows).all()
         for job in jobs:
             self._start(job)

@@ -1,9 +1,11 @@
 """Each stage of a learning, safe to do twice. `learning.py` holds the order."""
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +19,17 @@ from dicomnode.config.tables import Config
 from dicomnode.errors import ModelFault, Permanent, TooFewLabels
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LearnedVersionRow, LearningRow, SealedSetRow
-from dicomnode.index.learnings import REPORT, end_learning, folder_of, require_learning
+from dicomnode.index.learnings import REPORT, end_learning, folder_of, held
 from dicomnode.learn.apart import Oversight, Stopped, run_apart
 from dicomnode.learn.arms import CANDIDATE, Arm, further_arms, train_order
-from dicomnode.learn.asking import CANCELLED, NotItsTurn, take_turn
+from dicomnode.learn.asking import NotItsTurn, note_waiting, take_turn
 from dicomnode.learn.evaluate.files import load_evidence, load_judgement, save_evidence, save_judgement
 from dicomnode.learn.evaluate.gate import judge
 from dicomnode.learn.evaluate.ledger import sealed_for, take_look, write_verdict
 from dicomnode.learn.gathering import Asked, Gatherer, Versions, gather
 from dicomnode.learn.harvest.patients import opted_out
 from dicomnode.learn.job import DONE, AnyOrder, read
+from dicomnode.learn.lease import Lease
 from dicomnode.learn.oversight import oversight
 from dicomnode.learn.paper.report import html
 from dicomnode.learn.paper.told import Picture
@@ -72,15 +75,21 @@ class LearnStages:
     apart: RunApart = run_apart
     """Runs a job's order in a process of its own."""
 
+    @cached_property
+    def lease(self) -> Lease:
+        """By which other nodes know that this one makes a learning."""
+        return Lease(self.index, self.config.node.state)
+
     def begin(self, job: str) -> str:
         """Take the learning up, if it is its turn (`Turn`); else say for whom it waits."""
         try:
             with self.index.transaction() as session:
-                return Turn.ITS if take_turn(session, job) else Turn.NONE
+                its = take_turn(session, job, holder=self.lease.holder, is_gone=self.lease.is_gone)
+                return Turn.ITS if its else Turn.NONE
         except NotItsTurn as fault:
             with self.index.transaction() as session:
-                require_learning(session, job).progress = {"part": f"waits for {fault.job}"}
-            log.info("learn.waits", job=job, other=fault.job)
+                note_waiting(session, job, fault.job)
+            log.info("learn.waits", job=job, reason=str(fault))
             return Turn.OTHERS
 
     def collect(self, job: str) -> None:
@@ -93,10 +102,12 @@ class LearnStages:
             run_child=lambda folder, order: self.apart(folder, order, self._oversight(row, "collect")),
             scope=row.scope,
         )
+        if training.digest != row.training_set and self.folder(job).exists():
+            shutil.rmtree(self.folder(job))  # of an attempt with another one
         with self.index.transaction() as session:
             looks, now_s = self._plan(row.model).max_looks, row.started_s
             sealed = current_set(session, row.model, training.items, max_looks=looks, now_s=now_s, scope=row.scope)
-            require_learning(session, job).training_set = training.digest
+            self._held(session, job).training_set = training.digest
         if sealed is None:  # nothing that is trained now could be judged
             raise TooFewLabels(NO_TEST.format(model=row.model, patients=len(training.patients(*Split))))
 
@@ -113,7 +124,7 @@ class LearnStages:
         for arm in further_arms(self._fitted(job)):
             try:
                 self._trained(row, arm)
-            except Stopped:  # a person cancelled the whole of it
+            except Stopped:  # the whole of it
                 raise
             except Permanent as fault:  # too few for it: the comparison goes without, and the report says so
                 log.warning("learn.without_arm", job=job, arm=arm.name, reason=str(fault))
@@ -138,7 +149,7 @@ class LearnStages:
             parent=parent,
         )
         with self.index.transaction() as session:
-            require_learning(session, job).candidate = made.digest
+            self._held(session, job).candidate = made.digest
 
     def answer(self, job: str) -> None:
         """Candidate, version in use and baseline on held-out patients; the look is written down first."""
@@ -180,16 +191,21 @@ class LearnStages:
         row = self._at(job, "offer")
         judgement = load_judgement(self.folder(job))
         with self.index.transaction() as session:
+            self._held(session, job)
             if judgement.verdict is not Verdict.REJECT:
                 start_shadow(session, self.config, row.candidate)
-            end_learning(session, job, "done", f"{judgement.verdict}: {judgement.words}")
+            told = f"{judgement.verdict}: {judgement.words}"
+            end_learning(session, job, self.lease.holder, state="done", reason=told)
         log.info("learn.done", job=job, candidate=row.candidate[:12], verdict=judgement.verdict)
 
     def park(self, job: str, family: str, reason: str) -> None:
         """No candidate came of it; a person may read why. Too few labels is an answer, and no fault."""
         state = "done" if family == "TooFewLabels" else "parked"
         with self.index.transaction() as session:
-            end_learning(session, job, state, reason)
+            ended = end_learning(session, job, self.lease.holder, state=state, reason=reason)
+        if not ended:
+            log.info("learn.left", job=job, reason=reason)
+            return
         log.warning("learn.ended", job=job, state=state, reason=reason)
 
     def in_words(self, fault: Exception) -> str:
@@ -203,10 +219,19 @@ class LearnStages:
 
     def _at(self, job: str, stage: str) -> LearningRow:
         with self.index.transaction() as session:
-            row = require_learning(session, job)
-            if row.state == CANCELLED:
-                raise Stopped(f"{job} was cancelled")
-            row.stage, row.progress = stage, {}
+            row = self._held(session, job)
+            row.stage, row.progress, row.seen_s = stage, {}, time.time()
+        return row
+
+    def _held(self, session: Session, job: str) -> LearningRow:
+        """The learning, kept from others until the transaction ends.
+
+        Raises:
+            Stopped: a person cancelled it, or another node makes it by now.
+        """
+        row = held(session, job, self.lease.holder)
+        if row is None:
+            raise Stopped(f"{job} was cancelled, or another node makes it by now")
         return row
 
     def _versions(self, session: Session, row: LearningRow) -> Versions:
@@ -228,7 +253,7 @@ class LearnStages:
         return folder
 
     def _oversight(self, row: LearningRow, part: str) -> Oversight:
-        return oversight(self.config, self.index, row.job, part)
+        return oversight(self.config, self.index, row.job, part, self.lease.holder)
 
     def _pictures(self, row: LearningRow, training: TrainingSet) -> tuple[Picture, ...]:
         """Of the report; one without is better than none."""

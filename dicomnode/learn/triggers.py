@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from dicomnode.config.learning import Learn
 from dicomnode.index.learning import AlarmRow, LabelRow, LearningRow, PatientRow
+from dicomnode.index.learnings import CANCELLED
 from dicomnode.index.schema import InstanceRow, SeriesRow, StudyRow
-from dicomnode.learn.asking import CANCELLED, Trigger
+from dicomnode.learn.asking import Trigger
 from dicomnode.learn.split.keys import patient_key, require_split_key, same_id
 from dicomnode.learn.values import LabelState, What
 from dicomnode.learn.versions.in_use import scopes_of

@@ -21,6 +21,10 @@ class Learning:
     state: str
     stage: str
     progress: dict[str, object] = field(default_factory=dict)
+    node: str = ""
+    """Which makes it."""
+    seen_s: float | None = None
+    """When it last said so, by its own clock."""
 
     @property
     def is_paused(self) -> bool:
@@ -43,6 +47,7 @@ class Learning:
             "job": self.job, "model": self.model, "scope": self.scope, "state": self.state, "stage": self.stage,
             "part": told.get("part", ""), "epoch": told.get("epoch"), "epochs": told.get("epochs"),
             "paused": self.is_paused, "ratio": self.ratio, "seconds_left": told.get("seconds_left"),
+            "node": self.node, "seen_s": self.seen_s,
         }  # fmt: skip
 
 
@@ -50,4 +55,7 @@ def learning_now(session: Session) -> tuple[Learning, ...]:
     """Look at the index: what runs first, then what waits."""
     query = select(LearningRow).where(LearningRow.state.in_(UNDER_WAY))
     rows = session.scalars(query.order_by(LearningRow.state, LearningRow.started_s))
-    return tuple(Learning(row.job, row.model, row.scope, row.state, row.stage, row.progress) for row in rows)
+    return tuple(
+        Learning(row.job, row.model, row.scope, row.state, row.stage, row.progress, row.node, row.seen_s)
+        for row in rows
+    )

@@ -120,7 +120,7 @@ def make_version(  # noqa: PLR0913 (each is what another room gives)
     _require_fitted(fit)
     state, made_of = config.node.state, fit.made_of(base.digest, scope)
     known = _known(index, base.name, made_of)
-    if known is not None:
+    if known is not None and (state / known.folder).exists():  # what another node made may lie on its disk alone
         require_intact(state / known.folder, known.model, known.digest)
         return known
     frozen = keep_base(state, base)

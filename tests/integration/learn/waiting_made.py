@@ -9,7 +9,7 @@ from dicomnode import durable
 from dicomnode.config.tables import Config, Node
 from dicomnode.errors import TooFewLabels
 from dicomnode.index.database import Index
-from dicomnode.index.learnings import require_learning
+from dicomnode.index.learnings import Holder, require_learning
 from dicomnode.learn import queue
 from dicomnode.learn.asking import Asked, Trigger, ask, take_turn
 from dicomnode.learn.learning import register_learning
@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
     index.migrate()
     with index.transaction() as session:
         first, second = (ask(session, Asked(model, Trigger.PERSON, "1"), 1.0).job for model in ("lung", "liver"))
-        take_turn(session, first)
+        take_turn(session, first, holder=Holder("another node", "1"), is_gone=lambda _: False)
     register_learning(Short(Config(node=Node(state=folder)), index))
 
     def told() -> tuple[str, object, str]:

@@ -1,6 +1,7 @@
 """`dicomnode learn status | list`."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from dicomnode.cli.learn import app, how_far
 from dicomnode.config.tables import Config
 from dicomnode.index.database import Index
 from dicomnode.index.learning import DuplicateRow, LearningRow
+from dicomnode.index.learnings import Holder
 from dicomnode.learn.oversight import oversight
 from tests.index_made import index_made
 
@@ -66,6 +68,19 @@ def test_progress_is_told_in_words() -> None:
     assert how_far(paused) == "train (candidate), epoch 3 of 40, loss 0.4123, about 12 min left, paused"
 
 
+def test_the_node_that_makes_it_is_told_and_for_how_long_nobody_has_heard_of_it() -> None:
+    def told(seconds: float) -> str:
+        return how_far(
+            learning(
+                "1", 0.0, "running", stage="train", progress={}, node="pacs-ai-1-0a1b2c3d", seen_s=time.time() - seconds
+            )
+        )
+
+    assert told(5) == told(-5) == "train, on pacs-ai-1-0a1b2c3d"
+    assert told(185) == "train, on pacs-ai-1-0a1b2c3d, NOT HEARD OF for 3 min"
+    assert told(1205) == "train, on pacs-ai-1-0a1b2c3d, NOT HEARD OF for 20 min: loses its turn to a node that waits"
+
+
 def test_every_attempt_is_listed_newest_first_and_says_why_it_ended(opened: Opened) -> None:
     found = json.loads(told(opened, "list", "--json", "--model", "lung"))
 
@@ -85,4 +100,4 @@ def test_near_duplicates_of_two_patients_are_listed_by_items_that_name_nobody(op
 
 
 def test_a_job_that_hangs_ends_after_the_hours_of_the_config(opened: Opened) -> None:
-    assert oversight(opened.config, opened.index, "lung:calendar:3", "train").timeout_s == 24 * 3600
+    assert oversight(opened.config, opened.index, "lung:calendar:3", "train", Holder("", "")).timeout_s == 24 * 3600

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from dicomnode.config.learning import Learn, LearnModel
 from dicomnode.config.tables import Config, Node
 from dicomnode.index.database import Index
 from dicomnode.index.learning import AlarmRow, LabelRow, LearningRow, PatientRow
-from dicomnode.index.learnings import folder_of
+from dicomnode.index.learnings import Holder, folder_of
 from dicomnode.index.schema import InstanceRow, SeriesRow, StudyRow
 from dicomnode.learn.asking import Asked, NotItsTurn, Overlap, Trigger, ask, take_turn
 from dicomnode.learn.schedule import MONTHLY, NIGHTLY, Schedule
@@ -212,21 +213,34 @@ def test_a_candidate_asked_for_while_one_is_made_is_refused_in_words(site: Site)
         ask(session, Asked("lung", Trigger.PERSON, "2"), BEFORE)
 
 
+def test_what_is_being_made_is_looked_at_as_well_in_case_its_node_is_gone(site: Site) -> None:
+    with site.index.transaction() as session:
+        for moment, state in enumerate(("running", "waiting", "done", "parked", "cancelled")):
+            ask(session, Asked(f"model{moment}", Trigger.PERSON, "1"), BEFORE + moment).state = state
+
+    site.schedule().start_waiting()
+
+    assert site.started == ["model0:person:1", "model1:person:1"]
+
+
 def test_one_candidate_is_made_at_a_time_whichever_node_makes_it(site: Site) -> None:
+    def take(session: Session, job: str) -> bool:
+        return take_turn(session, job, holder=Holder("node", "1"), is_gone=lambda _: False)
+
     with site.index.transaction() as session:
         ask(session, Asked("lung", Trigger.PERSON, "1"), BEFORE)
         ask(session, Asked("liver", Trigger.PERSON, "1"), BEFORE)
-        assert take_turn(session, "lung:person:1")
+        assert take(session, "lung:person:1")
 
     with site.index.transaction() as session:
-        assert take_turn(session, "lung:person:1"), "after a crash it goes on"
-        with pytest.raises(NotItsTurn, match="lung:person:1 is being made"):
-            take_turn(session, "liver:person:1")
+        assert take(session, "lung:person:1"), "once more changes nothing"
+        with pytest.raises(NotItsTurn, match="lung:person:1 is being made by node"):
+            take(session, "liver:person:1")
 
     site.end("lung:person:1")
     with site.index.transaction() as session:
-        assert not take_turn(session, "lung:person:1")
-        assert take_turn(session, "liver:person:1")
+        assert not take(session, "lung:person:1")
+        assert take(session, "liver:person:1")
 
 
 def test_new_labels_are_counted_by_patient(site: Site) -> None:

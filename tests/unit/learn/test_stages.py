@@ -9,9 +9,9 @@ from dicomnode.config.tables import Config, Node
 from dicomnode.errors import ModelFault
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LookRow, PatientRow
-from dicomnode.index.learnings import require_learning
+from dicomnode.index.learnings import CANCELLED, require_learning
 from dicomnode.learn.apart import Stopped
-from dicomnode.learn.asking import CANCELLED, Asked, Trigger, ask
+from dicomnode.learn.asking import Asked, Trigger, ask
 from dicomnode.learn.sets.manifest import save_set
 from dicomnode.learn.stages import LearnStages, Turn
 from dicomnode.learn.values import Item, Split, TrainingSet
@@ -71,6 +71,7 @@ def test_a_patient_who_opts_out_after_the_set_was_built_is_not_trained_on(stages
     (state / "training" / "items" / item.file).parent.mkdir(parents=True)
     (state / "training" / "items" / item.file).touch()
     job = asked(stages, "lung")
+    assert stages.begin(job) == Turn.ITS
     with stages.index.transaction() as session:
         require_learning(session, job).training_set = made.stem
         session.add(PatientRow(patient=patient, split=Split.TRAIN, assigned_s=1.0, opted_out_s=2.0))

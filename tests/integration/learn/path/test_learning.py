@@ -77,6 +77,10 @@ def test_labels_become_a_judged_candidate_with_its_report_and_nobody_is_named(ho
     with hospital.index.transaction() as session:
         job = ask(session, Asked(MODEL, Trigger.PERSON, "now", by="Ada Lovelace"), 1.0).job
 
+    left_over = stages.folder(job) / "candidate" / "order.json"  # by an attempt that another node went on with
+    left_over.parent.mkdir(parents=True)
+    left_over.write_text("of another training set")
+
     assert stages.begin(job) == Turn.ITS
     for stage in (stages.collect, stages.train, stages.make, stages.answer, stages.judge, stages.write, stages.offer):
         stage(job)

@@ -50,6 +50,17 @@ def test_a_version_that_was_killed_before_it_was_noted_is_made_again_with_the_sa
     assert shelf.made().digest == first.digest
 
 
+def test_what_lies_on_the_disk_of_another_node_alone_is_made_here_as_a_version_of_its_own(tmp_path: Path) -> None:
+    shelf = shelf_made(tmp_path)
+    there = shelf.made()
+    (shelf.config.node.state / there.folder).parent.rename(tmp_path / "the other node's")
+
+    here = shelf.made()
+
+    assert (there.version, here.version) == ("1.2.3+learned.1", "1.2.3+learned.2")
+    require_intact(shelf.config.node.state / here.folder, MODEL, here.digest)
+
+
 def test_another_candidate_is_another_version_and_shares_the_base_files(tmp_path: Path) -> None:
     shelf = shelf_made(tmp_path)
 
