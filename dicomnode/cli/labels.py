@@ -16,6 +16,7 @@ from dicomnode.cli.measuring import measure_labeler
 from dicomnode.cli.times import minute
 from dicomnode.errors import ConfigFault
 from dicomnode.index.learning import LabelRow
+from dicomnode.learn.harvest.attaching import in_doubt
 from dicomnode.learn.harvest.corrections import Listed, link, reader_findings
 from dicomnode.learn.harvest.documents import DOCUMENTS
 from dicomnode.learn.harvest.drawing_labels import DRAWINGS
@@ -58,11 +59,12 @@ def list_labels(  # noqa: PLR0913 - a command's options
         total = session.scalar(select(func.count()).select_from(LabelRow)) or 0
         others = strangers(session, (*DOCUMENTS, *DRAWINGS), opened.config.learn.sources)
         loose = len(reader_findings(session, unlinked=True))
+        doubts = in_doubt(session)
     if as_json:
         typer.echo(json.dumps([plain(row) for row in rows], indent=2))
         return
     _print_labels(rows, meanings_of(opened.config))
-    for line in _beside(len(rows), total, others, loose):
+    for line in (*_beside(len(rows), total, others, loose), *_doubts(doubts)):
         console.print(f"[dim]{line}[/]", highlight=False)
 
 
@@ -92,10 +94,12 @@ def list_conflicts(
     """List labels that contradict one another, and which of them counts."""
     opened: Opened = ctx.obj
     with opened.index.snapshot() as session:
-        found = conflicts(session, model)
+        found, doubts = conflicts(session, model), in_doubt(session)
     if as_json:
         typer.echo(json.dumps([_plain_conflict(one) for one in found], indent=2))
         return
+    for line in _doubts(doubts):
+        console.print(line, highlight=False)
     if not found:
         console.print("no labels contradict one another")
         return
@@ -186,6 +190,14 @@ def _beside(shown: int, total: int, others: dict[str, int], loose: int) -> list[
         named = ", ".join(f"{title or 'no AE title'} ({count})" for title, count in sorted(others.items()))
         lines.append(f"reports, key objects and drawings from AE titles that learn.sources does not name: {named}")
     return lines
+
+
+def _doubts(counts: dict[str, int]) -> list[str]:
+    """Labels whose patient or study is in doubt, for a person."""
+    return [
+        f"{count} label(s) are in doubt, since {reason}: `dicomnode labels list`, then `attach` or `withdraw`"
+        for reason, count in sorted(counts.items())
+    ]
 
 
 def said(row: LabelRow) -> str:

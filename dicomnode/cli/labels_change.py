@@ -19,7 +19,7 @@ from dicomnode.cli.context import Opened
 from dicomnode.errors import ConfigFault
 from dicomnode.index.learning import LabelRow
 from dicomnode.learn.harvest.again import read_again
-from dicomnode.learn.harvest.labels import Added, NewLabel, add_labels, withdraw
+from dicomnode.learn.harvest.labels import Added, NewLabel, add_labels, give, withdraw
 from dicomnode.learn.harvest.meanings import meanings_of
 from dicomnode.learn.harvest.patients import opt_out
 from dicomnode.learn.harvest.table import Fault, meant_by, read_table, value_of
@@ -40,6 +40,7 @@ def add_to(app: typer.Typer) -> None:
     for name, command in (
         ("add", add),
         ("withdraw", withdraw_label),
+        ("attach", attach_label),
         ("import", import_labels),
         ("export", export_labels),
         ("opt-out", opt_out_patient),
@@ -88,6 +89,21 @@ def withdraw_label(
     typer.echo(f"label {label} is withdrawn; candidates made from now on do not use it")
 
 
+def attach_label(
+    ctx: typer.Context,
+    label: Annotated[int, typer.Argument(help="Number of a label in doubt, or that waits.")],
+    study: Annotated[str, typer.Argument(help="Study Instance UID.")],
+    by: By = "",
+) -> None:
+    """Say which study a label is about, where the node could not be sure whose it is: nothing is compared any more."""
+    opened: Opened = ctx.obj
+    with opened.index.transaction() as session:
+        give(session, label, study)
+    settle(opened.index, opened.config, time.time())
+    _audit(opened, f"labels attach {label}, by {by or login_name()}", study)
+    typer.echo(f"label {label}: {_in_words(opened, label)}")
+
+
 def import_labels(
     ctx: typer.Context,
     file: Annotated[
@@ -103,10 +119,11 @@ def import_labels(
 ) -> None:
     """Take labels from a table, by study_uid or accession_number.
 
-    Columns: study_uid or accession_number; model, output and value (present, absent, uncertain), or one column for each
-    output, named for it (its label, a word of learn.map, or model:index); who, made (2026-03-04T10:00) and unaided
-    (yes: whoever said so had not seen our result) if known. Every other column is a fault. Lines that are right are
-    taken, the others are named with their fault; the exit code is then 1.
+    Columns: study_uid or accession_number; patient_id and issuer, which are compared with the study's and not kept;
+    model, output and value (present, absent, uncertain), or one column for each output, named for it (its label, a word
+    of learn.map, or model:index); who, made (2026-03-04T10:00) and unaided (yes: whoever said so had not seen our
+    result) if known. Every other column is a fault. Lines that are right are taken, the others are named with their
+    fault; the exit code is then 1.
     """
     opened: Opened = ctx.obj
     table = read_table(file, meanings_of(opened.config), by or login_name())
@@ -173,7 +190,7 @@ def read_objects_again(ctx: typer.Context) -> None:
 
 def _enter(opened: Opened, labels: Sequence[NewLabel]) -> Added:
     with opened.index.transaction() as session:
-        added = add_labels(session, labels)
+        added = add_labels(session, labels, opened.config.node.state)
     settle(opened.index, opened.config, time.time())
     return added
 

@@ -39,14 +39,12 @@ def merge_patients(
     reason: Reason = "",
 ) -> None:
     """Say that two Patient IDs are one person: both belong to one split from now on."""
-    from dicomnode.learn.split.keys import require_split_key
-    from dicomnode.learn.split.merge import merge_ids
+    from dicomnode.learn.harvest.merging import merge_patients as merged
 
     opened: Opened = ctx.obj
     with opened.index.transaction() as session:
-        secret = require_split_key(session, opened.config.node.state)
         pair = (old_issuer, old), (into_issuer, into)
-        done = merge_ids(session, secret, *pair, by=login_name(), reason=reason)
+        done = merged(session, opened.config.node.state, *pair, by=login_name(), reason=reason)
     AuditTrail.of(opened.config).commanded(by=login_name(), command="learn merge")
     typer.echo(done.words())
 

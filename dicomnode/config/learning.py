@@ -70,6 +70,8 @@ class Hl7(Table):
     max_message_bytes: PositiveInt = 4_194_304
     encoding: Codec = "utf-8"
     """Of messages that do not say (MSH-18); Japanese after ISO-2022-JP is recognised."""
+    issuers: dict[str, str] = Field(default={})
+    """Names of assigning authorities (CX-4) that images know by another Issuer of Patient ID; empty: not at all."""
 
 
 class GatePlan(Table):

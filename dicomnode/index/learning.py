@@ -28,6 +28,12 @@ class LabelRow(Base):
     """Key of the patient; empty until the study is known, and where it names none: such a label is never used."""
     accession_number: Mapped[str] = mapped_column(String(64), default="", index=True)
     """Only until its study is known."""
+    found_by: Mapped[str] = mapped_column(HEX, default="", index=True)
+    """Keyed hash of the accession number that its study was sought by; empty: by its UID."""
+    named: Mapped[str] = mapped_column(Text, default="")
+    """The patient that its source names, as keyed hashes (`harvest.named`): compared with the study's."""
+    settled_s: Mapped[float] = mapped_column(Float, default=0.0)
+    """When the studies that it was last compared with had last changed."""
     series_uid: Mapped[str] = mapped_column(UID, default="")
     """Of a mask or boxes: the series they lie on."""
     model: Mapped[str] = mapped_column(NAME, index=True)

@@ -54,7 +54,7 @@ def harvest_drawing(index: Index, config: Config, moment: str) -> None:
     for waiting in found:
         taken = _looked_at(index, config, waiting)
         with index.transaction() as session:
-            keep(session, waiting, taken)
+            keep(session, config.node.state, waiting, taken)
         log.info("label.harvested", study=waiting.study_key, object=waiting.instance_key, reason=taken.reason)
     settle(index, config, time.time())
 

@@ -2,23 +2,25 @@
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dicomnode.errors import ConfigFault
 from dicomnode.index.learning import LabelRow
-from dicomnode.index.schema import ChoiceRow, InstanceRow, StudyRow
-from dicomnode.learn.harvest.seen import result_was_out
+from dicomnode.index.schema import InstanceRow, StudyRow
+from dicomnode.learn.harvest.attaching import DOUBTS, OTHER_PATIENT, give_to, settled
+from dicomnode.learn.harvest.named import Named, Whose
 from dicomnode.learn.values import SOURCE_WEIGHT, LabelState, Source, What
 
 WHOLE = -1
 """`output` of a mask or of boxes: every segment or finding at once."""
+KEY_TOLD = 12
+"""Hex digits of a patient's key that tell lines of tables apart."""
 REPLACED, RETRACTED = "replaced by a newer version of its object", "its object was rejected"
-SEVERAL_PATIENTS = "the accession number fits studies of several patients: give the Study Instance UID"
-SEVERAL_STUDIES = "the accession number fits several studies of the patient: give the Study Instance UID"
 OBJECTS = (Source.SEG, Source.RTSTRUCT, Source.SR, Source.KEY_OBJECT)
 """Sources that are DICOM objects in the archive."""
 
@@ -37,6 +39,8 @@ class NewLabel:
     study_uid: str = ""
     accession_number: str = ""
     """Where the study UID is not known."""
+    of: tuple[Named, ...] = ()
+    """The patient, under every ID that its source gives; compared with the study's."""
     what: What = What.PRESENCE
     series_uid: str = ""
     file: str = ""
@@ -64,31 +68,30 @@ class Added:
     known: int = 0
     waiting: int = 0
     refused: int = 0
+    other_patient: int = 0
+    """Of the refused: their source names another patient than the study does."""
 
 
-def add_labels(session: Session, labels: Iterable[NewLabel]) -> Added:
-    """Enter labels; those of unknown studies wait, those that are known already change nothing."""
-    rows, known = [], 0
+def add_labels(session: Session, labels: Iterable[NewLabel], state: Path) -> Added:
+    """Enter labels; those of unknown studies wait, those that are known already change nothing.
+
+    Args:
+        session: open transaction.
+        labels: what somebody said.
+        state: the state folder, where the split key lies; asked only where a patient or an accession number is named.
+
+    Raises:
+        SplitKeyLost: it is asked, and is gone.
+    """
+    rows, known, whose = [], 0, Whose(session, state)
     for label in labels:
-        row = _added(session, label)
+        row = _added(session, whose, label)
         known += row is None
         rows += [row] if row is not None else []
     states = [row.state for row in rows]
     keys = tuple(row.label_key for row in rows)
-    return Added(keys, known, states.count(LabelState.WAITING), states.count(LabelState.REFUSED))
-
-
-def attach(session: Session) -> int:
-    """Attach labels that waited to the studies that have come; how many found theirs."""
-    return sum(_settled(session, row) for row in session.scalars(arrived()).all())
-
-
-def arrived() -> Select[LabelRow]:
-    """Labels that wait for a study that has come."""
-    by_uid = (LabelRow.study_uid == StudyRow.study_uid) & (LabelRow.study_uid != "")
-    by_number = (LabelRow.accession_number == StudyRow.accession_number) & (LabelRow.accession_number != "")
-    query = select(LabelRow).join(StudyRow, by_uid | by_number)
-    return query.where(LabelRow.state == LabelState.WAITING, StudyRow.state != "held").distinct()
+    others = sum(row.reason == OTHER_PATIENT for row in rows)
+    return Added(keys, known, states.count(LabelState.WAITING), states.count(LabelState.REFUSED), others)
 
 
 def withdraw(session: Session, label_key: int, reason: str) -> LabelRow:
@@ -103,6 +106,24 @@ def withdraw(session: Session, label_key: int, reason: str) -> LabelRow:
     if row.state == LabelState.WITHDRAWN:
         raise ConfigFault(f"label {label_key} is withdrawn already: {row.reason}")
     _withdraw([row], reason)
+    return row
+
+
+def give(session: Session, label_key: int, study_uid: str) -> LabelRow:
+    """A person says which study a label is about, where the node was in doubt.
+
+    Raises:
+        ConfigFault: there is no such label or study, or the label is not one in doubt.
+    """
+    row = session.get(LabelRow, label_key)
+    if row is None:
+        raise ConfigFault(f"there is no label {label_key}: `dicomnode labels list`")
+    if row.state == LabelState.ATTACHED or (row.reason not in DOUBTS and row.state != LabelState.WAITING):
+        raise ConfigFault(f"label {label_key} is {row.state}{f': {row.reason}' if row.reason else ''}: not in doubt")
+    study = session.scalars(select(StudyRow).where(StudyRow.study_uid == study_uid, StudyRow.state != "held")).first()
+    if study is None:
+        raise ConfigFault(f"there is no study {study_uid}, or it is held: `dicomnode studies`")
+    give_to(session, row, study)
     return row
 
 
@@ -140,18 +161,20 @@ def replace_objects(session: Session, object_uids: Iterable[str]) -> None:
         _withdraw(session.scalars(select(LabelRow).where(LabelRow.object_uid.in_(wanted), standing)).all(), REPLACED)
 
 
-def _added(session: Session, label: NewLabel) -> LabelRow | None:
+def _added(session: Session, whose: Whose, label: NewLabel) -> LabelRow | None:
     """The new row of a label; None where it is known."""
-    label = label if label.object_uid else replace(label, object_uid=_statement_uid(label))
+    named = whose.kept(label.of)
+    label = replace(label, object_uid=_object_uid(label, named))
     if _is_known(session, label):
         return None
     replace_objects(session, label.replaces)
     row = _row(label)
+    row.named = named
     if not label.refused:
         row.state = LabelState.WAITING
     session.add(row)
     session.flush()
-    _settled(session, row)
+    settled(session, whose, row)
     _keep_newest(session, row)
     return row
 
@@ -167,6 +190,13 @@ def _is_known(session: Session, label: NewLabel) -> bool:
     )
     found = session.scalars(same).all()
     return any(not label.study_uid or row.study_uid in ("", label.study_uid) for row in found)
+
+
+def _object_uid(label: NewLabel, named: str) -> str:
+    """A line of a table that names another patient than before is another line."""
+    if label.source is Source.TABLE and named:
+        return f"{label.object_uid}:{named[:KEY_TOLD]}"
+    return label.object_uid or _statement_uid(label)
 
 
 def _statement_uid(label: NewLabel) -> str:
@@ -202,47 +232,6 @@ def _row(label: NewLabel) -> LabelRow:
         weight=SOURCE_WEIGHT[label.source] if label.weight is None else label.weight,
         patient="",
     )
-
-
-def _settled(session: Session, row: LabelRow) -> bool:
-    """Attach one label to its study if that is here; a number that fits several is refused."""
-    studies = _studies(session, row)
-    if not studies:
-        return False
-    row.accession_number = ""
-    if len({study.patient_id for study in studies}) > 1:
-        row.state, row.reason = LabelState.REFUSED, SEVERAL_PATIENTS
-    elif len(studies) > 1:
-        row.state, row.reason = LabelState.REFUSED, SEVERAL_STUDIES
-    else:
-        _attach(session, row, studies[0])
-    return True
-
-
-def _studies(session: Session, row: LabelRow) -> Sequence[StudyRow]:
-    query = select(StudyRow).where(StudyRow.state != "held")
-    if row.study_uid:
-        return session.scalars(query.where(StudyRow.study_uid == row.study_uid)).all()
-    if not row.accession_number:
-        return []
-    found = session.scalars(query.where(StudyRow.accession_number == row.accession_number)).all()
-    if len(found) < 2 or len({study.patient_id for study in found}) > 1:
-        return found
-    keys = [study.study_key for study in found]
-    taken = select(ChoiceRow.study_key).where(
-        ChoiceRow.study_key.in_(keys), ChoiceRow.model == row.model, ChoiceRow.series_uid.is_not(None)
-    )
-    wanted = set(session.scalars(taken))
-    return [study for study in found if study.study_key in wanted] or found
-
-
-def _attach(session: Session, row: LabelRow, study: StudyRow) -> None:
-    row.study_key, row.study_uid = study.study_key, study.study_uid
-    if not row.unaided:
-        row.assisted = row.assisted or result_was_out(session, study.study_key, row.made_s)
-    if row.state == LabelState.WAITING:
-        row.state = LabelState.ATTACHED
-    session.flush()
 
 
 def _keep_newest(session: Session, row: LabelRow) -> None:

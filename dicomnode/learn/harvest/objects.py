@@ -110,7 +110,7 @@ def strangers(session: Session, sop_classes: Collection[str], sources: Collectio
     return dict(session.execute(query).all())
 
 
-def keep(session: Session, waiting: Waiting, taken: Taken) -> int:
+def keep(session: Session, state: Path, waiting: Waiting, taken: Taken) -> int:
     """Note that an object was looked at, and enter its labels; how many were new.
 
     What it replaces loses its labels, and gives none if it comes later. What was refused for want of images is decided
@@ -121,7 +121,7 @@ def keep(session: Session, waiting: Waiting, taken: Taken) -> int:
     replace_objects(session, taken.replaces)
     for uid in taken.replaces:
         session.merge(HarvestedRow(object_uid=f"{uid}{REPLACED}", at_s=time.time()))
-    added = add_labels(session, taken.labels)
+    added = add_labels(session, taken.labels, state)
     reason = "" if taken.labels else taken.reason
     session.merge(
         HarvestedRow(object_uid=waiting.key, at_s=time.time(), labels=len(added.keys), reason=reason, again=taken.again)

@@ -21,8 +21,12 @@ NOBODY = "-"
 
 
 def key_patients(session: Session, state: Path, since_s: float) -> int:
-    """Give the key of their patient to labels that lack it, and to those whose study came again since; how many."""
+    """Give the key of their patient to labels that lack it, and to those whose study came again since; how many.
+
+    A study whose patient is asked just now keeps the key that it had.
+    """
     attached = select(LabelRow).join(StudyRow, StudyRow.study_key == LabelRow.study_key)
+    attached = attached.where(StudyRow.state != "held")
     changed = (StudyRow.last_received_s >= since_s) & (StudyRow.last_received_s > LabelRow.at_s)
     rows = session.scalars(attached.where((LabelRow.patient == "") | changed)).all()
     by_study: dict[int, list[LabelRow]] = {}

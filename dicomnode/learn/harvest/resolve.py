@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dicomnode.index.learning import LabelRow
-from dicomnode.index.schema import ChoiceRow
+from dicomnode.index.schema import ChoiceRow, StudyRow
 from dicomnode.learn.harvest.patients import NOBODY, opted_out
 from dicomnode.learn.values import SOURCE_RANK, LabelState, Source, What
 
@@ -53,7 +53,7 @@ class Conflict:
 
 
 def resolved(session: Session, model: str) -> list[Resolved]:
-    """What is known of each study for a model, by study; opted-out patients and unknown ones are left out."""
+    """What is known of each study for a model, by study; opted-out, unknown and doubtful patients are left out."""
     by_study = _by_study(session, model)
     series = _chosen_series(session, model)
     return [_resolved(rows, series.get(key, "")) for key, rows in by_study.items()]
@@ -72,10 +72,11 @@ def best(rows: Iterable[LabelRow]) -> LabelRow:
 
 
 def _by_study(session: Session, model: str) -> dict[int, list[LabelRow]]:
-    query = select(LabelRow).where(
+    query = select(LabelRow).join(StudyRow, StudyRow.study_key == LabelRow.study_key)
+    query = query.where(
         LabelRow.model == model,
         LabelRow.state == LabelState.ATTACHED,
-        LabelRow.study_key.is_not(None),
+        StudyRow.state != "held",
         LabelRow.patient.not_in(("", NOBODY)),
     )
     rows = session.scalars(query.order_by(LabelRow.study_key, LabelRow.label_key)).all()

@@ -3,6 +3,7 @@
 | column | means |
 |---|---|
 | study_uid, or accession_number | which study; one of the two in each line |
+| patient_id, issuer | Patient ID, and its issuer; compared with the study's, and not kept |
 | model | folder of the bundle |
 | output | its `index` in dicom.toml, its label there, or a word of learn.map |
 | value | present, absent or uncertain; also yes, no, 1, 0, positive, negative, unknown |
@@ -30,10 +31,13 @@ from pathlib import Path
 from dicomnode.errors import ConfigFault
 from dicomnode.learn.harvest.labels import NewLabel
 from dicomnode.learn.harvest.meanings import Meanings, outputs_of
+from dicomnode.learn.harvest.named import Named
 from dicomnode.learn.values import Source
 
 LONG = ("model", "output", "value")
 ABOUT = ("study_uid", "accession_number", "who", "made", "unaided")
+PATIENT = ("patient_id", "issuer")
+NO_OUTPUTS = (*LONG, *ABOUT, *PATIENT)
 VALUES: dict[str, float | None] = {
     **dict.fromkeys(("present", "yes", "1", "1.0", "true", "positive", "pos"), 1.0),
     **dict.fromkeys(("absent", "no", "0", "0.0", "false", "negative", "neg"), 0.0),
@@ -81,11 +85,11 @@ def read_table(file: Path, meanings: Meanings, by: str) -> Table:
     lines = list(_lines(file))
     columns = dict.fromkeys(name for line in lines for name in line.cells)
     faults = [Fault(0, words) for words in _unknown(columns, meanings)]
-    labels: dict[tuple[str, str, int], tuple[int, NewLabel]] = {}
+    labels: dict[object, tuple[int, NewLabel]] = {}
     for line in lines:
         try:
             for label in _labels(line, meanings, by):
-                about = (label.study_uid or label.accession_number, label.model, label.output)
+                about = (label.study_uid or label.accession_number, label.of, label.model, label.output)
                 earlier = labels.setdefault(about, (line.number, label))
                 if earlier[1].value != label.value:
                     raise _Wrong(f"contradicts line {earlier[0]}: {label.model} output {label.output}")
@@ -173,7 +177,7 @@ def _text(value: object) -> str:
 
 def _unknown(columns: Mapping[str, None], meanings: Meanings) -> Iterator[str]:
     for name in columns:
-        if name not in (*LONG, *ABOUT) and _output_of(meanings, name) is None:
+        if name not in NO_OUTPUTS and _output_of(meanings, name) is None:
             yield f"column {name!r} is unknown, and means no output of a model: take it out, or add it to learn.map"
 
 
@@ -201,6 +205,7 @@ def _labels(line: Line, meanings: Meanings, by: str) -> Iterator[NewLabel]:
             made_s=_made_s(line),
             study_uid=study,
             accession_number=accession,
+            of=_patient(line),
             rule="line of a table",
             assisted=_assisted(line),
             object_uid=_line_uid(line, model, output, value),
@@ -215,7 +220,7 @@ def _said(line: Line, meanings: Meanings) -> Iterator[tuple[str, int, float | No
             model, output = meant_by(meanings, cells.get("model", ""), cells.get("output", ""))
             yield model, output, value_of(cells.get("value", ""))
         for name, text in cells.items():
-            meant = None if name in (*LONG, *ABOUT) else _output_of(meanings, name)
+            meant = None if name in NO_OUTPUTS else _output_of(meanings, name)
             if meant and text:
                 yield *meant, value_of(text)
     except ConfigFault as fault:
@@ -231,6 +236,13 @@ def _study(line: Line) -> tuple[str, str]:
     if len(accession) > 64:
         raise _Wrong("accession_number is longer than 64 characters")
     return study, accession
+
+
+def _patient(line: Line) -> tuple[Named, ...]:
+    patient_id, issuer = (line.cells.get(name, "") for name in PATIENT)
+    if issuer and not patient_id:
+        raise _Wrong("issuer stands there without patient_id")
+    return (Named(patient_id, (issuer,) if issuer else ()),) if patient_id else ()
 
 
 def _made_s(line: Line) -> float:
@@ -254,6 +266,6 @@ def _assisted(line: Line) -> bool | None:
 
 
 def _line_uid(line: Line, model: str, output: int, value: float | None) -> str:
-    """What stands for the object: the same line imported again gives nothing."""
+    """What stands for the object: the same line imported again gives nothing. The patient's key is added to it."""
     told: Sequence[object] = [*(line.cells.get(name, "") for name in ABOUT), model, output, value]
     return f"line:{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:40]}"

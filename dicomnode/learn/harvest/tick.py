@@ -16,9 +16,10 @@ from dicomnode.index.database import Index
 from dicomnode.index.element_text import MALFORMED
 from dicomnode.index.learning import LabelRow
 from dicomnode.index.schema import StudyRow
+from dicomnode.learn.harvest.attaching import arrived, attach, is_in_doubt, look_again
 from dicomnode.learn.harvest.corrections import read_reader_reports
 from dicomnode.learn.harvest.documents import DOCUMENTS, Site, labels_of
-from dicomnode.learn.harvest.labels import arrived, attach, follow_retractions
+from dicomnode.learn.harvest.labels import follow_retractions
 from dicomnode.learn.harvest.meanings import Meanings, meanings_of
 from dicomnode.learn.harvest.objects import Taken, Waiting, changed_since, is_replaced, keep, waiting_objects
 from dicomnode.learn.harvest.patients import key_patients
@@ -43,11 +44,11 @@ def harvest(index: Index, config: Config, since_s: float = 0.0) -> int:
     if not config.learn.enabled:
         return 0
     new = harvest_documents(index, config, since_s) + harvest_text_reports(index, config, since_s)
-    if _is_due(index, since_s):
-        try:
+    try:
+        if _is_due(index, config.node.state, since_s):
             settle(index, config, since_s)
-        except NodeError as fault:  # a lost split key stops learning, never the analyses
-            log.error("label.unsettled", reason=str(fault))
+    except NodeError as fault:  # a lost split key stops learning, never the analyses
+        log.error("label.unsettled", reason=str(fault))
     return new
 
 
@@ -61,31 +62,33 @@ def harvest_documents(index: Index, config: Config, since_s: float = 0.0) -> int
 
 
 def settle(index: Index, config: Config, since_s: float = 0.0) -> None:
-    """Attach what waited, withdraw what was retracted, refuse what fits no longer, and note whose the labels are."""
+    """Attach what waited, compare anew, withdraw what was retracted, refuse what fits no longer, note whose it is."""
     with index.snapshot() as session:
         revised = revised_images(session, since_s)
     with index.transaction() as session:
-        attached = attach(session)
+        attached = attach(session, config.node.state)
+        moved = look_again(session, config.node.state, since_s)
         retracted = follow_retractions(session, since_s)
         key_patients(session, config.node.state, since_s)
         refused = refuse_revised(session, config.node.state, revised)
-    if attached or retracted or refused:
-        log.info("label.settled", attached=attached, retracted=retracted, refused=refused)
+    if attached or moved or retracted or refused:
+        log.info("label.settled", attached=attached, moved=moved, retracted=retracted, refused=refused)
 
 
-def _is_due(index: Index, since_s: float) -> bool:
+def _is_due(index: Index, state: Path, since_s: float) -> bool:
     """Whether there is a label whose study has come or changed, or whose patient is not known yet."""
-    nameless = select(LabelRow).where(LabelRow.patient == "", LabelRow.study_key.is_not(None))
-    changed = select(LabelRow).join(StudyRow).where(StudyRow.last_received_s >= since_s)
+    here = select(LabelRow).join(StudyRow).where(StudyRow.state != "held")
+    nameless, changed = here.where(LabelRow.patient == ""), here.where(StudyRow.last_received_s >= since_s)
     with index.snapshot() as session:
-        return any(session.scalars(query.limit(1)).first() for query in (nameless, changed, arrived()))
+        found = any(session.scalars(query.limit(1)).first() for query in (nameless, changed, arrived()))
+        return found or is_in_doubt(session, state, since_s)
 
 
 def _taken(index: Index, state: Path, meanings: Callable[[], Meanings], waiting: Waiting) -> int:
     with index.snapshot() as session:
         taken = _looked_at(session, state, meanings, waiting)
     with index.transaction() as session:
-        new = keep(session, waiting, taken)
+        new = keep(session, state, waiting, taken)
     log.info("label.harvested", study=waiting.study_key, object=waiting.instance_key, labels=new, reason=taken.reason)
     return new
 

@@ -45,7 +45,7 @@ def harvest_text_reports(index: Index, config: Config, since_s: float = 0.0) -> 
     with index.snapshot() as session:
         which = changed_since(since_s)
         found = waiting_objects(session, config.node.state, (BASIC_TEXT,), config.learn.sources, which)
-    return sum(_taken(index, config.learn, waiting) for waiting in found)
+    return sum(_taken(index, config, waiting) for waiting in found)
 
 
 def labels_of_text_sr(session: Session, waiting: Waiting, document: Dataset, learn: Learn) -> Taken:
@@ -68,10 +68,10 @@ def labels_of_text_sr(session: Session, waiting: Waiting, document: Dataset, lea
     return Taken(report_labels(session, report, learn), NOTHING_MAPPED, replaces=predecessors(document))
 
 
-def _taken(index: Index, learn: Learn, waiting: Waiting) -> int:
+def _taken(index: Index, config: Config, waiting: Waiting) -> int:
     with index.transaction() as session:
-        taken = _looked_at(session, learn, waiting)
-        new = keep(session, waiting, taken)
+        taken = _looked_at(session, config.learn, waiting)
+        new = keep(session, config.node.state, waiting, taken)
     log.info("label.harvested", study=waiting.study_key, object=waiting.instance_key, labels=new, reason=taken.reason)
     return new
 

@@ -68,6 +68,11 @@ def study_key_hash(secret: bytes, study_uid: str) -> str:
     return _keyed(secret, "study", study_uid.strip(PADDING))
 
 
+def number_hash(secret: bytes, accession_number: str) -> str:
+    """What stands for an accession number where its study is known already, 64 hex digits."""
+    return _keyed(secret, "accession number", _normalised(accession_number))
+
+
 def split_of(secret: bytes, patient: str) -> Split:
     """The split that the keyed hash alone sends a patient to; the same for one ID under any issuer."""
     place = int(_keyed(secret, "split", same_id(patient))[:13], 16) / 16**13

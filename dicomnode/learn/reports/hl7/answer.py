@@ -5,6 +5,7 @@ Source: HL7 v2.5.1 chapter 2, 2.9.2 (original acknowledgment), table HL70008.
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,13 +14,16 @@ from dicomnode.config.learning import Learn
 from dicomnode.errors import NodeError
 from dicomnode.index.database import Index
 from dicomnode.learn.reports.hl7.frames import Frame
-from dicomnode.learn.reports.hl7.keep import keep
+from dicomnode.learn.reports.hl7.keep import Keeping, Kept, keep
+from dicomnode.learn.reports.hl7.merge import keep_merge
 from dicomnode.learn.reports.hl7.message import Head, NotUnderstood, head_of, read_message
 from dicomnode.learn.reports.hl7.text import BadCharacters
 
 log = structlog.get_logger()
 
 ACCEPTED, ERROR, REJECTED = "AA", "AE", "AR"
+REPORT, MERGE = "ORU^R01", "ADT^A40"
+"""What is taken: message and trigger event."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Answering:
 
     index: Index
     learn: Learn
+    state: Path
+    """The state folder, where the split key lies."""
 
     def answer(self, frame: Frame) -> bytes | None:
         """The acknowledgment of a frame; None of half a message, which its sender will send again."""
@@ -45,18 +51,25 @@ class Answering:
     def _judged(self, frame: Frame, head: Head) -> tuple[str, str]:
         if frame.oversized:
             return REJECTED, f"the message is larger than {self.learn.hl7.max_message_bytes} bytes"
-        if head.kind and not head.kind.startswith("ORU^R01"):
-            return REJECTED, "only ORU^R01 is taken here"
+        if head.kind and not head.kind.startswith((REPORT, MERGE)):
+            return REJECTED, f"only {REPORT} and {MERGE} are taken here"
         try:
-            message = read_message(frame.message, self.learn.hl7.encoding)
-            with self.index.transaction() as session:
-                kept = keep(session, message, frame.message, self.learn)
+            kept = self._kept(frame.message, head)
         except (NotUnderstood, BadCharacters) as fault:
             return ERROR, str(fault)
         except (NodeError, SQLAlchemyError, OSError) as fault:
             log.error("hl7.unkept", reason=type(fault).__name__)
             return REJECTED, f"it could not be kept ({type(fault).__name__}): send it again"
         return ACCEPTED, kept.words
+
+    def _kept(self, raw: bytes, head: Head) -> Kept:
+        """Durable when it returns."""
+        if head.kind.startswith(MERGE):
+            with self.index.transaction() as session:
+                return keep_merge(Keeping(session, self.learn, self.state, head), raw)
+        message = read_message(raw, self.learn.hl7.encoding)
+        with self.index.transaction() as session:
+            return keep(Keeping(session, self.learn, self.state, head), message, raw)
 
 
 def acknowledgment(head: Head, code: str, words: str) -> bytes:
@@ -65,7 +78,8 @@ def acknowledgment(head: Head, code: str, words: str) -> bytes:
     plain = "".join(" " if char in head.separators or not char.isprintable() else char for char in words)
     now = time.strftime("%Y%m%d%H%M%S%z")
     encoding = "".join((component, repetition, escape, *rest))
-    kind = component.join(("ACK", "R01", "ACK"))
+    trigger = (*head.kind.split("^"), "")[1] or "R01"
+    kind = component.join(("ACK", trigger[:3], "ACK"))
     number = f"{time.time_ns():020d}"
     ours = ("MSH", encoding, "dicomnode", "", head.application, head.facility, now, "", kind, number, "P", head.version)
     said = ("MSA", code, head.control_id, plain[:200])

@@ -28,7 +28,7 @@ def run_hl7(config: Config, index: Index, stop: threading.Event) -> None:
     Raises:
         OSError: the port cannot be listened on.
     """
-    listener = Listener(config.learn.hl7, Answering(index, config.learn))
+    listener = Listener(config.learn.hl7, Answering(index, config.learn, config.node.state))
     AuditTrail.of(config).started("hl7")
     try:
         with Heart(index, "hl7", alive=listener.is_alive) as heart:

@@ -1,4 +1,4 @@
-"""An ORU^R01 message: its reports, each with its study, its status and its text.
+"""An ORU^R01 message: its reports, each with its patient, its study, its status and its text.
 
 Only the fields that are needed are split, so that a hostile message costs no more than its own length.
 
@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 
+from dicomnode.learn.harvest.named import Named
+from dicomnode.learn.reports.hl7.identifiers import patient_ids
 from dicomnode.learn.reports.hl7.text import BadCharacters, codec, decoded, unescaped
 
 GONE = frozenset("DWX")
@@ -26,7 +28,7 @@ LONGEST_TEXT = 200_000
 
 
 class NotUnderstood(ValueError):
-    """A message that is no ORU^R01, or a broken one."""
+    """A message of another kind than is taken here, or a broken one."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class TextReport:
     accession_numbers: tuple[str, ...] = ()
     """OBR-18, OBR-3, ORC-3 in this order, those that are there, each once."""
     study_uid: str = ""
-    patient_ids: frozenset[str] = frozenset()
+    of: tuple[Named, ...] = ()
+    """The patient, under every ID of PID-3."""
     status: str = ""
     """OBR-25: P, F, C, ..."""
     gone: bool = False
@@ -73,6 +76,8 @@ class Message:
 class _Open:
     """A report while its segments are read."""
 
+    patient: str
+    """PID."""
     order: list[str]
     request: list[str]
     texts: list[str] = field(default_factory=list)
@@ -106,17 +111,27 @@ def read_message(raw: bytes, otherwise: str) -> Message:
         NotUnderstood: it is no ORU^R01, or has no OBR.
         BadCharacters: its characters cannot be told.
     """
-    head = head_of(raw)
-    if not head.kind:
-        raise NotUnderstood("it does not begin with an MSH segment")
+    head, lines, name = read_segments(raw, otherwise)
     if not head.kind.startswith("ORU^R01"):
         raise NotUnderstood(f"it is no ORU^R01 but {head.kind[:20]!r}")
-    name = codec(_character_sets(raw, head), raw, otherwise)
-    text = decoded(raw, name)
-    reports = tuple(_Reader(head, name).reports(_segments(text, head.separators[0])))
+    reports = tuple(_Reader(head, name).reports(lines))
     if not reports:
         raise NotUnderstood("it holds no OBR segment")
     return Message(head, reports)
+
+
+def read_segments(raw: bytes, otherwise: str) -> tuple[Head, list[str], str]:
+    """MSH, the segments and the codec of any message.
+
+    Raises:
+        NotUnderstood: it does not begin with MSH.
+        BadCharacters: its characters cannot be told.
+    """
+    head = head_of(raw)
+    if not head.kind:
+        raise NotUnderstood("it does not begin with an MSH segment")
+    name = codec(_character_sets(raw, head), raw, otherwise)
+    return head, _segments(decoded(raw, name), head.separators[0]), name
 
 
 def seconds(moment: str) -> float | None:
@@ -165,28 +180,33 @@ class _Reader:
         self._field, self._component, self._repetition = tuple(head.separators[:3])
 
     def reports(self, lines: list[str]) -> list[TextReport]:
-        """Each OBR with the ORC before it, the OBX after it, and the patient and study of the message."""
+        """Each OBR with the PID and the ORC before it, and with the OBX and the ZDS after it."""
         opened: list[_Open] = []
-        patient_ids: frozenset[str] = frozenset()
-        order, study_uid = "", ""
+        patient, order, study_uid = "", "", ""
         for line in lines:
             kind = line[:3]
             if kind == "PID":
-                patient_ids = self._patient_ids(line.split(self._field, 5))
+                patient, order, study_uid = line, "", ""
             elif kind == "ORC":
                 order = line
             elif kind == "OBR":
-                opened.append(_Open(order.split(self._field, 5), line.split(self._field, 30)))
-                order = ""
+                opened.append(_Open(patient, order.split(self._field, 5), line.split(self._field, 30)))
+                opened[-1].study_uid, order = study_uid, ""
             elif kind == "OBX" and opened:
                 self._observe(opened[-1], line.split(self._field, 12))
             elif kind == "ZDS":
-                study_uid = _uid(self._first(line.split(self._field, 3), 1))
-        return [self._closed(report, patient_ids, study_uid) for report in opened]
+                study_uid = self._placed(_uid(self._first(line.split(self._field, 3), 1)), opened, patient)
+        return [self._closed(report) for report in opened]
 
-    def _patient_ids(self, parts: list[str]) -> frozenset[str]:
-        said = parts[3].split(self._repetition) if len(parts) > 3 else []
-        return frozenset(one.split(self._component)[0].strip() for one in said) - {""}
+    def _placed(self, study_uid: str, opened: list[_Open], patient: str) -> str:
+        """Give a ZDS to the OBR before it, and to others of the same numbers; without one, to those that follow."""
+        if not opened or opened[-1].patient != patient:
+            return study_uid
+        numbers = self._numbers(opened[-1])
+        for report in opened:
+            if report.patient == patient and self._numbers(report) in ((), numbers):
+                report.study_uid = report.study_uid or study_uid
+        return ""
 
     def _observe(self, report: _Open, parts: list[str]) -> None:
         kind, code = self._at(parts, 2), self._at(parts, 3).split(self._component)
@@ -217,14 +237,17 @@ class _Reader:
         except (binascii.Error, BadCharacters):
             return ""
 
-    def _closed(self, report: _Open, patient_ids: frozenset[str], study_uid: str) -> TextReport:
-        numbers = (self._first(report.request, 18), self._first(report.request, 3), self._first(report.order, 3))
+    def _numbers(self, report: _Open) -> tuple[str, ...]:
+        found = (self._first(report.request, 18), self._first(report.request, 3), self._first(report.order, 3))
+        return tuple(dict.fromkeys(one[:64] for one in found if one))
+
+    def _closed(self, report: _Open) -> TextReport:
         status = self._at(report.request, 25).strip().upper()
         told = [one for one in report.statuses if one]
         made = TextReport(
-            accession_numbers=tuple(dict.fromkeys(one[:64] for one in numbers if one)),
-            study_uid=report.study_uid or study_uid,
-            patient_ids=patient_ids,
+            accession_numbers=self._numbers(report),
+            study_uid=report.study_uid,
+            of=tuple(one.named for one in patient_ids(report.patient, self._head.separators, self._plain)),
             status=status,
             gone=status in GONE or (bool(told) and set(told) <= GONE),
             at=self._at(report.request, 22) or self._head.sent,

@@ -76,6 +76,28 @@ def test_a_table_is_imported_once_and_its_faults_are_told(site: Site, tmp_path: 
     assert first["faults"] == [{"line": 4, "words": "'maybe' is no value: write present, absent or uncertain"}]
 
 
+def test_a_table_that_names_another_patient_is_refused_until_it_is_corrected_or_a_person_decides(
+    site: Site, tmp_path: Path
+) -> None:
+    file = tmp_path / "labels.csv"
+    line = f"accession_number,patient_id,pneumonia_adjudicated\n{SUBJECT.accession},"
+    file.write_text(f"{line}SOMEBODY-ELSE,1\n")
+
+    first = json.loads(said(site, "import", str(file), "--json").output)
+
+    assert (first["attached"], first["refused"]) == (0, 1)
+    assert "1 label(s) are in doubt, since its source names another patient" in in_one_line(said(site, "list"))
+    assert "1 label(s) are in doubt" in in_one_line(said(site, "conflicts"))
+    assert said(site, "attach", "2", str(dx_image().StudyInstanceUID)).output.strip() == "label 2: attached"
+    file.write_text(f"{line}{SUBJECT.patient_id},1\n")
+    second = json.loads(said(site, "import", str(file), "--json").output)
+    assert (second["attached"], second["refused"]) == (1, 0)
+
+
+def in_one_line(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
 def test_an_export_holds_no_identity_beyond_the_study(site: Site, tmp_path: Path) -> None:
     file = tmp_path / "out.csv"
 
@@ -102,6 +124,8 @@ def test_a_patient_who_opts_out_is_excluded_for_ever(site: Site) -> None:
     (("add", FINDING, "9", "present", "--study", "1.2"), "chest has no output '9'; it has 0 'finding 0'"),
     (("add", FINDING, "0", "perhaps", "--study", "1.2"), "'perhaps' is no value"),
     (("add", FINDING, "0", "present"), "give either --study or --accession"),
+    (("attach", "77", "1.2"), "there is no label 77"),
+    (("attach", "1", "1.2"), "label 1 is attached: not in doubt"),
     (("opt-out",), "give either a Study Instance UID or --patient-id"),
     (("opt-out", "1.2.3"), "there is no study 1.2.3"),
 ])  # fmt: skip

@@ -7,8 +7,9 @@ import pytest
 from dicomnode.errors import ConfigFault
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LabelRow, PatientRow
-from dicomnode.index.schema import DeliveryRow, ResultRow, RunRow
-from dicomnode.learn.harvest.labels import SEVERAL_PATIENTS, SEVERAL_STUDIES, add_labels, attach, withdraw
+from dicomnode.index.schema import DeliveryRow, ResultRow, RunRow, StudyRow
+from dicomnode.learn.harvest.attaching import attach
+from dicomnode.learn.harvest.labels import add_labels, withdraw
 from dicomnode.learn.harvest.patients import key_patients, opt_out
 from dicomnode.learn.harvest.resolve import Resolved, conflicts, resolved
 from dicomnode.learn.values import LabelState, Source
@@ -26,76 +27,65 @@ def given(index: Index, folder: Path) -> list[Resolved]:
         return resolved(session, MODEL)
 
 
-def test_a_label_of_an_unknown_study_waits_and_is_attached_when_the_study_arrives(index: Index) -> None:
+def test_a_label_of_an_unknown_study_waits_and_is_attached_when_the_study_arrives(index: Index, tmp_path: Path) -> None:
     with index.transaction() as session:
-        assert add_labels(session, [label("1.1")]).waiting == 1
-        assert attach(session) == 0
+        assert add_labels(session, [label("1.1")], tmp_path).waiting == 1
+        assert attach(session, tmp_path) == 0
     with index.transaction() as session:
         study(session, "1.1")
-        assert attach(session) == 1
+        assert attach(session, tmp_path) == 1
 
     (row,) = rows(index)
     assert (row.state, row.study_uid, row.study_key) == (LabelState.ATTACHED, "1.1", 1)
 
 
-def test_an_accession_number_is_forgotten_once_its_study_is_known(index: Index) -> None:
+def test_an_accession_number_is_forgotten_once_its_study_is_known(index: Index, tmp_path: Path) -> None:
     with index.transaction() as session:
-        add_labels(session, [label("", accession_number="A7")])
+        add_labels(session, [label("", accession_number="A7")], tmp_path)
     assert rows(index)[0].accession_number == "A7"
 
     with index.transaction() as session:
         study(session, "1.1", accession="A7")
-        attach(session)
+        attach(session, tmp_path)
 
     (row,) = rows(index)
     assert (row.state, row.study_uid, row.accession_number) == (LabelState.ATTACHED, "1.1", "")
 
 
-@pytest.mark.parametrize(("other", "words"), [("P2", SEVERAL_PATIENTS), ("P1", SEVERAL_STUDIES)])
-def test_an_accession_number_that_fits_several_studies_is_refused_in_words(
-    index: Index, other: str, words: str
-) -> None:
-    with index.transaction() as session:
-        study(session, "1.1", accession="A7")
-        study(session, "1.2", accession="A7", patient=other)
-        assert add_labels(session, [label("", accession_number="A7")]).refused == 1
-
-    (row,) = rows(index)
-    assert (row.reason, row.accession_number) == (words, "")
-
-
-def test_a_study_that_is_held_for_its_identity_gets_no_label_yet(index: Index) -> None:
+def test_a_study_that_is_held_for_its_identity_gets_no_label_yet(index: Index, tmp_path: Path) -> None:
     with index.transaction() as session:
         study(session, "1.1", state="held")
-        assert add_labels(session, [label("1.1")]).waiting == 1
+        assert add_labels(session, [label("1.1")], tmp_path).waiting == 1
 
 
-def test_the_same_object_gives_nothing_twice(index: Index) -> None:
+def test_the_same_object_gives_nothing_twice(index: Index, tmp_path: Path) -> None:
     with index.transaction() as session:
         study(session, "1.1")
-        assert len(add_labels(session, [label(object_uid="9.1")]).keys) == 1
-        assert add_labels(session, [label(object_uid="9.1")]).known == 1
+        assert len(add_labels(session, [label(object_uid="9.1")], tmp_path).keys) == 1
+        assert add_labels(session, [label(object_uid="9.1")], tmp_path).known == 1
 
     assert len(rows(index)) == 1
 
 
-def test_a_known_label_that_was_withdrawn_does_not_come_back_by_itself(index: Index) -> None:
+def test_a_known_label_that_was_withdrawn_does_not_come_back_by_itself(index: Index, tmp_path: Path) -> None:
     with index.transaction() as session:
         study(session, "1.1")
-        (key,) = add_labels(session, [label(object_uid="9.1")]).keys
+        (key,) = add_labels(session, [label(object_uid="9.1")], tmp_path).keys
         withdraw(session, key, "wrong patient")
-        add_labels(session, [label(object_uid="9.1")])
+        add_labels(session, [label(object_uid="9.1")], tmp_path)
 
     assert [row.state for row in rows(index)] == [LabelState.WITHDRAWN]
     with index.transaction() as session, pytest.raises(ConfigFault, match="withdrawn already"):
         withdraw(session, key, "again")
 
 
-def test_a_newer_object_of_the_same_reader_on_the_same_finding_replaces_the_older(index: Index) -> None:
+def test_a_newer_object_of_the_same_reader_on_the_same_finding_replaces_the_older(index: Index, tmp_path: Path) -> None:
     with index.transaction() as session:
         study(session, "1.1")
-        add_labels(session, [label(object_uid="9.2", tracking_uid="5.1", value=0.0, made_s=200.0)])
-        add_labels(session, [label(object_uid="9.1", tracking_uid="5.1", value=1.0, made_s=100.0)])  # came late
+        add_labels(session, [label(object_uid="9.2", tracking_uid="5.1", value=0.0, made_s=200.0)], tmp_path)
+        add_labels(
+            session, [label(object_uid="9.1", tracking_uid="5.1", value=1.0, made_s=100.0)], tmp_path
+        )  # came late
 
     assert [(row.value, row.state) for row in rows(index)] == [
         (0.0, LabelState.ATTACHED),
@@ -103,12 +93,14 @@ def test_a_newer_object_of_the_same_reader_on_the_same_finding_replaces_the_olde
     ]
 
 
-def test_a_document_replaces_its_predecessors_and_another_content_of_the_same_object(index: Index) -> None:
+def test_a_document_replaces_its_predecessors_and_another_content_of_the_same_object(
+    index: Index, tmp_path: Path
+) -> None:
     with index.transaction() as session:
         study(session, "1.1")
-        add_labels(session, [label(object_uid="9.1")])
-        add_labels(session, [label(object_uid="9.2", replaces=("9.1",), value=0.0)])
-        add_labels(session, [label(object_uid="9.2", object_digest="d2", value=1.0)])
+        add_labels(session, [label(object_uid="9.1")], tmp_path)
+        add_labels(session, [label(object_uid="9.2", replaces=("9.1",), value=0.0)], tmp_path)
+        add_labels(session, [label(object_uid="9.2", object_digest="d2", value=1.0)], tmp_path)
 
     assert [row.state for row in rows(index)] == [LabelState.WITHDRAWN, LabelState.WITHDRAWN, LabelState.ATTACHED]
 
@@ -123,6 +115,7 @@ def test_contradictions_are_kept_and_the_source_rank_decides_then_the_newest(ind
                 label(value=1.0, source=Source.SR, made_s=100.0, who="Reader^One"),
                 label(value=0.0, source=Source.SR, made_s=200.0, who="Reader^Two"),
             ],
+            tmp_path,
         )
 
     (one,) = given(index, tmp_path)
@@ -132,19 +125,35 @@ def test_contradictions_are_kept_and_the_source_rank_decides_then_the_newest(ind
     assert (conflict.used.who, [row.who for row in conflict.overruled]) == ("Reader^Two", ["Reader^One"])
 
 
-def test_a_clock_that_runs_ahead_makes_no_label_the_newest_for_ever(index: Index) -> None:
+def test_a_clock_that_runs_ahead_makes_no_label_the_newest_for_ever(index: Index, tmp_path: Path) -> None:
     with index.transaction() as session:
         study(session, "1.1")
-        add_labels(session, [label(made_s=4e9)])
+        add_labels(session, [label(made_s=4e9)], tmp_path)
 
     assert rows(index)[0].made_s < 4e9
+
+
+def test_labels_of_a_study_whose_patient_is_asked_just_now_are_not_used_and_keep_their_key(
+    index: Index, tmp_path: Path
+) -> None:
+    with index.transaction() as session:
+        study(session, "1.1")
+        add_labels(session, [label("1.1")], tmp_path)
+    (before,) = given(index, tmp_path)
+
+    with index.transaction() as session:
+        one = session.query(StudyRow).one()
+        one.state, one.patient_id, one.last_received_s = "held", "P2", 4e9  # as the stray image says
+
+    assert given(index, tmp_path) == []
+    assert [row.patient for row in rows(index)] == [before.patient]
 
 
 def test_a_patient_who_opted_out_gives_no_labels_whatever_the_issuer_or_the_merge(index: Index, tmp_path: Path) -> None:
     with index.transaction() as session:
         for number, patient in ((1, "P1"), (2, "P2"), (3, "P3")):
             study(session, f"1.{number}", patient=patient)
-            add_labels(session, [label(f"1.{number}")])
+            add_labels(session, [label(f"1.{number}")], tmp_path)
         key_patients(session, tmp_path, 0.0)
         first, second = (row.patient for row in session.query(LabelRow).order_by(LabelRow.label_key).limit(2))
         session.add(PatientRow(patient=second, split="train", assigned_s=1.0, merged_into=first))
@@ -157,7 +166,7 @@ def test_a_patient_who_opted_out_gives_no_labels_whatever_the_issuer_or_the_merg
 def test_a_study_without_a_patient_id_is_never_learnt_from(index: Index, tmp_path: Path) -> None:
     with index.transaction() as session:
         study(session, "1.1", patient="")
-        add_labels(session, [label("1.1")])
+        add_labels(session, [label("1.1")], tmp_path)
 
     assert given(index, tmp_path) == []
 
@@ -187,13 +196,13 @@ def result_sent(index: Index, at_s: float) -> None:
     (1000.0, True, True),
 ])  # fmt: skip
 def test_a_label_made_after_our_result_was_out_is_assisted(
-    index: Index, made_s: float, declared: bool | None, assisted: bool
+    index: Index, tmp_path: Path, made_s: float, declared: bool | None, assisted: bool
 ) -> None:
     with index.transaction() as session:
         study(session, "1.1")
     result_sent(index, 5000.0)
 
     with index.transaction() as session:
-        add_labels(session, [label(made_s=made_s, assisted=declared)])
+        add_labels(session, [label(made_s=made_s, assisted=declared)], tmp_path)
 
     assert rows(index)[0].assisted is assisted

@@ -9,6 +9,7 @@ from dicomnode.bundles.dicom_toml import DicomToml
 from dicomnode.config.learning import Mapping
 from dicomnode.errors import ConfigFault
 from dicomnode.learn.harvest.meanings import Meanings
+from dicomnode.learn.harvest.named import Named
 from dicomnode.learn.harvest.table import read_table
 from tests.unit.encode.examples import FINDINGS, SEGMENTS
 from tests.unit.learn.harvest.labels_made import MODEL
@@ -37,6 +38,18 @@ def test_a_line_names_study_model_output_and_value(tmp_path: Path) -> None:
         ("1.2.3", 0, 1.0, "Reader^One", False), ("1.2.4", 0, 0.0, "importer", None),
     ]  # fmt: skip
     assert found.labels[0].made_s == 1772618400.0
+
+
+def test_a_line_may_name_the_patient_whose_study_it_means(tmp_path: Path) -> None:
+    file = table(tmp_path, "accession_number,patient_id,issuer,adjudicated\nA1,P1,,1\nA1,P2,H,0\nA2,,H,1\nA1,P1,,0\n")
+
+    found = read_table(file, meanings(), "importer")
+
+    assert [one.of for one in found.labels] == [(Named("P1"),), (Named("P2", ("H",)),)]
+    assert "P1" not in repr(found)
+    assert [(fault.line, fault.words) for fault in found.faults] == [
+        (4, "issuer stands there without patient_id"), (5, "contradicts line 2: chest_xray output 0"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("column", ["adjudicated", "Adjudicated ", "chest_xray:0", "Pneumonia"])

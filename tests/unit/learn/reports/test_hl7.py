@@ -10,23 +10,28 @@ import hl7
 import pytest
 from hl7.mllp import open_hl7_connection
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from dicomnode.config.learning import Hl7
 from dicomnode.index.database import Index
 from dicomnode.index.learning import HarvestedRow, LabelRow
-from dicomnode.learn.harvest.labels import attach
+from dicomnode.index.schema import InstanceRow, SeriesRow, StudyRow
+from dicomnode.learn.harvest.attaching import attach
 from dicomnode.learn.reports.hl7.answer import Answering
 from dicomnode.learn.reports.hl7.frames import Frame, frames
 from dicomnode.learn.reports.hl7.listen import Listener
 from dicomnode.learn.reports.hl7.message import read_message
+from dicomnode.learn.split.keys import require_split_key
+from dicomnode.learn.split.merge import merge_ids
+from tests.phantom import dx_image
 from tests.unit.learn.reports.reports_made import LEARN, oru, study
 
 PRESENT, ABSENT = 1.0, 0.0
 
 
 @pytest.fixture
-def answering(index: Index) -> Answering:
-    return Answering(index, LEARN)
+def answering(index: Index, tmp_path: Path) -> Answering:
+    return Answering(index, LEARN, tmp_path)
 
 
 def told(answering: Answering, message: str | bytes, **frame: object) -> tuple[str, str]:
@@ -66,11 +71,11 @@ def test_the_same_message_again_is_accepted_and_changes_nothing(index: Index, an
     assert labels(index) == {0: (ABSENT, "waiting"), 1: (PRESENT, "waiting")}
 
 
-def test_a_report_of_an_unknown_study_waits_for_it(index: Index, answering: Answering) -> None:
+def test_a_report_of_an_unknown_study_waits_for_it(index: Index, answering: Answering, tmp_path: Path) -> None:
     told(answering, oru())
     with index.transaction() as session:
         study(session)
-        attach(session)
+        attach(session, tmp_path)
 
     assert labels(index) == {0: (ABSENT, "attached"), 1: (PRESENT, "attached")}
 
@@ -88,23 +93,115 @@ def test_a_corrected_report_replaces_and_one_taken_back_withdraws(index: Index, 
     assert labels(index) == {}
 
 
-def test_a_report_that_names_another_patient_is_refused_as_a_label(index: Index, answering: Answering) -> None:
-    with index.transaction() as session:
-        study(session)
-
-    told(answering, oru(patient="P2"))
+@pytest.mark.parametrize("late", [True, False])
+def test_a_report_that_names_another_patient_is_refused_as_a_label_also_when_its_study_comes_late(
+    index: Index, answering: Answering, tmp_path: Path, late: bool
+) -> None:
+    if not late:
+        with index.transaction() as session:
+            study(session)
+    said = told(answering, oru(patient="P2"))
+    if late:
+        with index.transaction() as session:
+            study(session)
+            attach(session, tmp_path)
 
     assert {state for _, state in labels(index, "refused").values()} == {"refused"}
+    assert labels(index) == {}
+    assert (said[1] == "2 label(s) are refused: its source names another patient than the study does") is not late
+
+
+def test_the_issuer_of_an_id_is_compared_where_the_images_tell_it(index: Index, tmp_path: Path) -> None:
+    file = tmp_path / "image.dcm"
+    image = dx_image()
+    image.PatientID, image.IssuerOfPatientID = "P1", "OTHER"
+    image.save_as(file, enforce_file_format=True)
+    with index.transaction() as session:
+        with_image(session, study(session), str(file))
+
+    told(Answering(index, LEARN, tmp_path), oru())
+    assert set(labels(index, "refused")) == {0, 1}
+
+    known = LEARN.model_copy(update={"hl7": Hl7(issuers={"HOSPITAL": "OTHER"})})
+    told(Answering(index, known, tmp_path), oru(control_id="M2", at="20260103"))
+    assert labels(index) == {0: (ABSENT, "attached"), 1: (PRESENT, "attached")}
+
+
+def with_image(session: Session, row: StudyRow, file: str) -> None:
+    """One instance of a study, which lies there."""
+    series = SeriesRow(study_key=row.study_key, series_uid="1.2.3.1")
+    session.add(series)
+    session.flush()
+    session.add(
+        InstanceRow(
+            study_key=row.study_key, series_key=series.series_key, sop_instance_uid="1.2.3.1.1", sop_class_uid="c",
+            transfer_syntax_uid="t", content_digest="d", file=file, size_bytes=1, received_s=1.0, header={},
+        )
+    )  # fmt: skip
+
+
+def test_a_visit_number_is_no_patient_id_and_an_old_sender_names_the_patient_in_another_field() -> None:
+    def ids(pid: str) -> list[tuple[str, tuple[str, ...]]]:
+        (report,) = read_message(oru().replace("PID|||P1^^^HOSPITAL|", pid).encode(), "utf-8").reports
+        return [(one.patient_id, one.issuers) for one in report.of]
+
+    assert ids('PID|||V9^^^H^AN~P1^^^H&1.2.3&ISO^MR~""|') == [("P1", ("H", "1.2.3"))]
+    assert ids('PID||P1^^^H|""|') == [("P1", ("H",))]
+    assert ids("PID|||A\\T\\B|") == [("A&B", ())]
+
+
+def test_each_report_of_a_message_has_the_patient_and_the_study_that_stand_with_it(
+    index: Index, answering: Answering
+) -> None:
+    with index.transaction() as session:
+        study(session, uid="1.2.3", patient="P1")
+        study(session, uid="1.2.4", patient="P2", accession="A2")
+        study(session, uid="1.2.5", patient="P2", accession="A5")
+    second = oru("Pneumonia.", patient="P2", accession="A2", more="ZDS|1.2.4\r").partition("\r")[2]
+    third = oru("No pneumonia.", accession="").partition("\r")[2].partition("\r")[2]
+
+    told(answering, oru(accession="", more="ZDS|1.2.3\r") + second + third + "ZDS|1.2.5\r")
+
+    with index.snapshot() as session:
+        rows = session.scalars(select(LabelRow)).all()
+    assert sorted((row.study_uid, row.output, row.value, row.state) for row in rows) == [
+        ("1.2.3", 0, ABSENT, "attached"), ("1.2.3", 1, PRESENT, "attached"), ("1.2.4", 0, PRESENT, "attached"),
+        ("1.2.5", 0, ABSENT, "attached"),
+    ]  # fmt: skip
+
+
+def test_a_report_of_another_patient_under_the_same_number_replaces_and_takes_back_nothing(
+    index: Index, answering: Answering
+) -> None:
+    told(answering, oru(at="20260102"))
+    told(answering, oru("Pneumonia.", control_id="M2", patient="P2", at="20260101"))
+    told(answering, oru(control_id="M3", patient="P2", at="20260103", status="D"))
+
+    assert labels(index) == {0: (ABSENT, "waiting"), 1: (PRESENT, "waiting")}
+
+
+def test_a_report_is_taken_back_under_the_id_that_its_patient_was_merged_into(
+    index: Index, answering: Answering, tmp_path: Path
+) -> None:
+    told(answering, oru(at="20260102"))
+    with index.transaction() as session:
+        merge_ids(session, require_split_key(session, tmp_path), ("HOSPITAL", "P1"), ("HOSPITAL", "P2"))
+
+    gone = told(answering, oru(control_id="M2", patient="P2", at="20260103", status="D"))
+
+    assert gone == ("AA", "the report is taken back: 2 label(s) withdrawn")
 
 
 @pytest.mark.parametrize(
     ("charset", "codec"),
     [("UNICODE UTF-8", "utf-8"), ("~ISO IR87", "iso2022_jp"), ("", "iso2022_jp"), ("", "utf-8")],
 )
-def test_japanese_is_read_in_the_encodings_of_hospitals(index: Index, charset: str, codec: str) -> None:
+def test_japanese_is_read_in_the_encodings_of_hospitals(
+    index: Index, answering: Answering, charset: str, codec: str
+) -> None:
     message = oru("【所見】右胸水を認める。肺炎は否定できない。", charset=charset).encode(codec)
 
-    assert told(Answering(index, LEARN), message) == ("AA", "2 label(s)")
+    assert told(answering, message) == ("AA", "2 label(s)")
 
     assert labels(index) == {0: (None, "waiting"), 1: (PRESENT, "waiting")}
 
@@ -138,6 +235,7 @@ def test_the_study_is_found_by_its_uid_before_any_number(index: Index, answering
         (oru(charset="KLINGON").encode(), "AE", "is not known"),
         (oru("胸水").encode("cp932"), "AE", "bytes that are no utf-8"),
         (oru(accession="").encode(), "AE", "names no study"),
+        (oru(patient="").encode(), "AE", "names no patient"),
         (oru("x" * 300_000).encode(), "AE", "longer than"),
         (oru("\\.sp999999999\\\\X4\\").encode(), "AA", "no text in it"),
     ],
@@ -161,7 +259,7 @@ def test_a_report_that_is_a_picture_is_accepted_and_the_reason_kept(index: Index
 def test_an_index_that_cannot_be_written_is_no_acceptance(tmp_path: Path) -> None:
     unmade = Index(f"sqlite:///{tmp_path}/empty.sqlite")  # without tables
 
-    code, words = told(Answering(unmade, LEARN), oru())
+    code, words = told(Answering(unmade, LEARN, tmp_path), oru())
 
     assert (code, words) == ("AR", "it could not be kept (OperationalError): send it again")
     unmade.close()
