@@ -94,7 +94,7 @@ def cancel(ctx: typer.Context, job: Annotated[str, typer.Argument(help="From `di
     """Stop making a candidate; what its folder holds is kept, and the version in use is untouched."""
     opened: Opened = ctx.obj
     with opened.index.transaction() as session:
-        row = require_learning(session, job)
+        row = require_learning(session, job, lock=True)
         if row.state not in UNDER_WAY:
             raise ConfigFault(f"{job} has ended already: {row.state}")
         row.state, row.reason, row.ended_s = CANCELLED, f"cancelled by {login_name()}", time.time()

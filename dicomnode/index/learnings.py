@@ -31,13 +31,13 @@ class NoLearning(ConfigFault):
         super().__init__(f"there is no learning {job}: `dicomnode learn list`")
 
 
-def require_learning(session: Session, job: str) -> LearningRow:
-    """One attempt.
+def require_learning(session: Session, job: str, *, lock: bool = False) -> LearningRow:
+    """One attempt; with a lock, nobody else changes it until this transaction ends.
 
     Raises:
         NoLearning: there is none of this key.
     """
-    row = session.get(LearningRow, job)
+    row = session.get(LearningRow, job, with_for_update=lock)
     if row is None:
         raise NoLearning(job)
     return row
