@@ -119,6 +119,29 @@ def learn(  # noqa: PLR0913 -- options of a command
     raise typer.Exit(0 if all(one.reached for one in judged) else 1)
 
 
+@app.command()
+def recipes(
+    out: Annotated[Path, typer.Option(help="Folder of results; a bench that was stopped goes on there.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Draws of labelled images.")] = 5,
+    size: Annotated[int, typer.Option(min=60, help="Labelled images of a world.")] = 300,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    table: Annotated[bool, typer.Option("--table", help="Print what is there, and run nothing.")] = False,
+) -> None:
+    """The recipes, and the choice among them, in two drawn worlds; exit code 1 where a target is missed."""
+    from dicomnode.bench import worlds as bench
+    from dicomnode.bench import worlds_told as told
+
+    console, progress = Console(), Console(stderr=True)
+    if not table:
+        bench.measure(bench.Wanted(out, seeds, size, threads), lambda what: progress.print(f"[dim]{what}[/dim]"))
+    found = told.worlds(out)
+    for world in found:
+        console.print(told.figures_table(world))
+    judged = [one for world in found for one in told.targets(world)]
+    console.print(told.targets_table(judged))
+    raise typer.Exit(0 if all(one.margin >= 0 for one in judged if one.counts) else 1)
+
+
 def _numbers(text: str) -> list[int]:
     return [int(number) for number in text.split(",") if number]
 

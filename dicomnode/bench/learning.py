@@ -5,36 +5,15 @@ knows B alone. All are judged on the same groups of B, fixed before the first ru
 held-out groups of A. Every result is a line of results.jsonl: a bench that is stopped goes on where it was.
 """
 
-import copy
-import json
-import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from scipy.special import expit
-from torch import nn
-
+from dicomnode.bench.learning_arms import CHOSEN, WITHOUT_REPLAY, Arm, Arms, Ground
 from dicomnode.bench.learning_base import Base, Progress, frozen_base
 from dicomnode.bench.learning_data import Picture, labelled_at_b, pictures, sealed_at_b
-from dicomnode.learn.adapters.file import read_adapter
-from dicomnode.learn.adapters.swap import Swap
-from dicomnode.learn.orders import TrainOrder
-from dicomnode.learn.train.choose import chosen_among
-from dicomnode.learn.train.classifying import logits_of_pool
-from dicomnode.learn.train.fit import FITS, train
-from dicomnode.learn.train.fitting import Fit
-from dicomnode.learn.train.fitting import Wanted as Fitted
-from dicomnode.learn.train.job import open_job
-from dicomnode.learn.train.plain import Plain
-from dicomnode.learn.train.pool import ItemPool, files
-from dicomnode.learn.train.ranks import Ranks
-from dicomnode.learn.train.verify import ADAPTER, WEIGHTS
-from dicomnode.learn.values import Item, RecipeName, Split, TrainingSet
+from dicomnode.learn.train.job import Job
+from dicomnode.learn.values import RecipeName, Split
 
 SIZES, SEEDS = (50, 100, 200, 400), 5
 RECIPES = (
@@ -43,22 +22,7 @@ RECIPES = (
 )  # fmt: skip
 CHOOSES_AMONG = (RecipeName.RECALIBRATE, RecipeName.HEAD, RecipeName.NORM, RecipeName.ADAPTER, RecipeName.LPFT)
 """What `auto` may take; `full` is for comparison. The recipes' counts do not hold here: 40 groups are too few."""
-CHOSEN, WITHOUT_REPLAY = "chosen", "lpft, no replay"
 HYPER_SIZE, TRIALS = 200, 6
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One thing to train and to judge."""
-
-    name: str
-    size: int
-    seed: int
-
-    @property
-    def recipe(self) -> RecipeName:
-        """What it trains."""
-        return RecipeName.LPFT if self.name == WITHOUT_REPLAY else RecipeName(self.name)
 
 
 @dataclass(frozen=True)
@@ -80,11 +44,27 @@ def measure(wanted: Wanted, progress: Progress) -> None:
     """Run everything that results.jsonl does not hold yet."""
     wanted.out.mkdir(parents=True, exist_ok=True)
     base = frozen_base(wanted.out, wanted.a.resolve(), wanted.threads, progress)
-    bench = _Bench(wanted, base, pictures(wanted.b.resolve()), progress)
+    bench = Arms(_ground(wanted, base, pictures(wanted.b.resolve())), progress)
     bench.judge_base()
-    bench.choose_rates()
+    bench.choose_rates(wanted.recipes, HYPER_SIZE, TRIALS)
     for arm in arms(wanted):
         bench.run(arm)
+
+
+def _ground(wanted: Wanted, base: Base, of_b: list[Picture]) -> Ground:
+    test = set(sealed_at_b(of_b))
+
+    def labelled(seed: int, size: int) -> Iterator[tuple[Picture, Split]]:
+        return labelled_at_b(of_b, seed, size)
+
+    def among(_: Job) -> list[RecipeName]:
+        return [name for name in CHOOSES_AMONG if name in wanted.recipes]
+
+    judged = {
+        "b": base.kept.items([(one, Split.TEST) for one in of_b if one.group in test]),
+        "a": base.of_a.of(Split.RETENTION),
+    }
+    return Ground(wanted.out, base, labelled, judged, among, wanted.threads)
 
 
 def arms(wanted: Wanted) -> Iterator[Arm]:
@@ -97,135 +77,3 @@ def arms(wanted: Wanted) -> Iterator[Arm]:
             yield Arm(CHOSEN, size, seed)
         if seed == 0:
             yield from (Arm(RecipeName.PLAIN.value, size, 0) for size in wanted.plain_sizes)
-
-
-class _Bench:
-    """One bench while it runs."""
-
-    def __init__(self, wanted: Wanted, base: Base, of_b: list[Picture], progress: Progress) -> None:
-        self.wanted, self.base, self.of_b, self.progress = wanted, base, of_b, progress
-        self.results = wanted.out / "results.jsonl"
-        test = set(sealed_at_b(of_b))
-        self.test = base.kept.items([(one, Split.TEST) for one in of_b if one.group in test])
-        self.held_out = base.of_a.of(Split.RETENTION)
-        self.done = {(row["arm"], row["size"], row["seed"]): row for row in rows(wanted.out)}
-        self.rates: dict[str, float] = {}
-
-    def judge_base(self) -> None:
-        """The base as it is."""
-        if ("base", 0, 0) not in self.done:
-            finding = self.base.bundle.dicom.findings[0]
-            told = {"calibration": [{"slope": finding.slope, "intercept": finding.intercept}]}
-            self._keep(Arm("base", 0, 0), self.base.bundle.network, told)
-
-    def choose_rates(self) -> None:
-        """A learning rate for each recipe, once, on the training groups of the first seed."""
-        path = self.wanted.out / "rates.json"
-        self.rates = json.loads(path.read_text()) if path.is_file() else {}
-        for recipe in self.wanted.recipes:
-            if recipe.value in self.rates or recipe is RecipeName.RECALIBRATE:
-                continue
-            self.progress(f"learning rate of {recipe}")
-            told = train(self._order(recipe, HYPER_SIZE, 0, trials=TRIALS), self._folder(f"rate-{recipe}"), _silent)
-            self.rates[recipe.value] = float(told["learning_rate"])  # type: ignore[arg-type]
-            path.write_text(json.dumps(self.rates, indent=1))
-
-    def run(self, arm: Arm) -> None:
-        """Train one arm and judge it, where that was not done yet."""
-        if (arm.name, arm.size, arm.seed) in self.done:
-            return
-        self.progress(f"{arm.name}, {arm.size} images, seed {arm.seed}")
-        if arm.name == CHOSEN:
-            self._choose(arm)
-            return
-        replay = self.base.manifest_of_a if arm.name == RecipeName.LPFT else None
-        order = self._order(arm.recipe, arm.size, arm.seed, rate=self.rates.get(arm.recipe.value), replay=replay)
-        folder = self._folder(f"{arm.name}-{arm.size}-{arm.seed}".replace(", ", "-").replace(" ", "-"))
-        told = train(order, folder, _silent)
-        self._keep(arm, self._network(folder, told), told)
-        shutil.rmtree(folder)
-
-    def _choose(self, arm: Arm) -> None:
-        """What inner cross-validation takes, with the rates that were chosen once; its result is that recipe's."""
-        order = self._order(RecipeName.AUTO, arm.size, arm.seed)
-        job = open_job(order, self._folder(f"chosen-{arm.size}-{arm.seed}"), _silent, Ranks())
-        names = [name for name in CHOOSES_AMONG if name in self.wanted.recipes]
-        choice = chosen_among(job, {name: _with_rate(name, self.rates.get(name.value)) for name in names}, names)
-        own = self.done[(choice.recipe.value, arm.size, arm.seed)]
-        self._append(own | {"arm": CHOSEN, "recipe": choice.recipe.value, "cv": choice.cv})
-
-    def _order(
-        self, recipe: RecipeName, size: int, seed: int, *, rate: float | None = None, trials: int = 0,
-        replay: Path | None = None,
-    ) -> TrainOrder:  # fmt: skip
-        items = self.base.kept.items(list(labelled_at_b(self.of_b, seed, size)))
-        return TrainOrder(
-            bundle=self.base.folder, digest=self.base.digest, device="cpu", threads=self.wanted.threads,
-            training_set=self.base.kept.set(items)[1], recipe=recipe, seed=seed, learning_rate=rate, trials=trials,
-            replay=replay,
-        )  # fmt: skip
-
-    def _network(self, folder: Path, told: Mapping[str, Any]) -> nn.Module:
-        """The candidate, made from the job's file as a version would be."""
-        network = self.base.bundle.network
-        if told["recipe"] == RecipeName.PLAIN:
-            network = Plain(1, 1)
-        if told.get("file") == WEIGHTS:
-            network = network if isinstance(network, Plain) else copy.deepcopy(network)
-            network.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
-        if told.get("file") == ADAPTER:
-            network = copy.deepcopy(network)
-            Swap(network).apply(read_adapter(folder / ADAPTER))
-        return network.eval()
-
-    def _keep(self, arm: Arm, network: nn.Module, told: Mapping[str, Any]) -> None:
-        (calibrated,) = told["calibration"]
-        row: dict[str, Any] = {"arm": arm.name, "size": arm.size, "seed": arm.seed}
-        row |= {
-            name: told.get(name) for name in ("learning_rate", "trainable", "total", "epochs", "wise_alpha", "seconds")
-        }
-        arrays: dict[str, Any] = {}
-        for name, items in (("b", self.test), ("a", self.held_out)):
-            logits = self._logits(network, items)
-            arrays[f"logits_{name}"] = logits
-            arrays[f"told_{name}"] = expit(calibrated["slope"] * logits + calibrated["intercept"])
-            arrays[f"targets_{name}"] = np.array([item.targets[0] for item in items])
-            arrays[f"groups_{name}"] = np.array([item.patient for item in items])
-        file = f"{arm.name}-{arm.size}-{arm.seed}.npz".replace(", ", "-").replace(" ", "-")
-        (self.wanted.out / "answers").mkdir(exist_ok=True)
-        np.savez_compressed(self.wanted.out / "answers" / file, allow_pickle=False, **arrays)
-        self._append(row | {"answers": file})
-
-    def _logits(self, network: nn.Module, items: tuple[Item, ...]) -> "np.ndarray[Any, np.dtype[np.float64]]":
-        training: TrainingSet = replace(self.base.of_a, items=items)
-        return logits_of_pool(self.base.bundle, network, ItemPool(files(training, items)))[:, 0]
-
-    def _append(self, row: dict[str, Any]) -> None:
-        whole = not self.results.is_file() or self.results.read_bytes().endswith(b"\n")
-        with self.results.open("a", encoding="utf-8") as file:
-            file.write(("" if whole else "\n") + json.dumps(row | {"when_s": round(time.time())}) + "\n")
-        self.done[(row["arm"], row["size"], row["seed"])] = row
-
-    def _folder(self, name: str) -> Path:
-        folder = self.wanted.out / "jobs" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-
-def rows(out: Path) -> list[dict[str, Any]]:
-    """The results that are there; a line that a stop cut off is left out."""
-    path, found = out / "results.jsonl", []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return found
-
-
-def _with_rate(name: RecipeName, rate: float | None) -> Callable[[Fitted], Fit]:
-    return lambda wanted: FITS[name](replace(wanted, learning_rate=rate))
-
-
-def _silent(_: dict[str, object]) -> None:
-    """The bench itself says how far it is."""

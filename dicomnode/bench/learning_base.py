@@ -1,15 +1,15 @@
-"""The base of `dicomnode bench learn`: a small network of the first hospital, frozen before the second is opened."""
+"""The base of `dicomnode bench learn` and `recipes`: a small network of one place, frozen before another is opened."""
 
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 import torch
-from monai.networks.nets import ResNet
+from monai.networks import nets
 
 from dicomnode.bench.learning_data import Kept, pictures, splits_of_a
 from dicomnode.bundles.dicom_toml import DicomToml, load_dicom_toml
@@ -29,7 +29,7 @@ NETWORK = {
     "spatial_dims": 2, "n_input_channels": 1, "conv1_t_size": 7, "conv1_t_stride": 2, "num_classes": 1,
 }  # fmt: skip
 """Half as wide as ResNet10: 1.2 million parameters, 10 ms an image and step on one core."""
-PREPROCESSING = [
+PREPROCESSING: list[Mapping[str, Any]] = [
     {"_target_": "LoadImaged", "keys": "image", "reader": "PILReader", "reverse_indexing": False},
     {"_target_": "EnsureChannelFirstd", "keys": "image"},
     {"_target_": "Resized", "keys": "image", "spatial_size": [SIZE, SIZE], "mode": "area"},
@@ -38,7 +38,7 @@ PREPROCESSING = [
         "b_min": 0.0, "b_max": 1.0, "clip": True,
     },
 ]  # fmt: skip
-DICOM = {
+DICOM: dict[str, Any] = {
     "activation": "sigmoid",
     "model": {
         "name": "base", "kind": "classification", "title": "COVID-19 on a CT slice",
@@ -52,12 +52,22 @@ DICOM = {
     ],
     "uncertainty": {"method": "flips", "samples": 2, "axes": [1]},
 }  # fmt: skip
-EPOCHS = 40
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a base is made of."""
+
+    network: Mapping[str, Any] = field(default_factory=lambda: NETWORK)
+    """A class of `monai.networks.nets`, and its arguments."""
+    preprocessing: Sequence[Mapping[str, Any]] = tuple(PREPROCESSING)
+    dicom: Mapping[str, Any] = field(default_factory=lambda: DICOM)
+    epochs: int = 40
 
 
 @dataclass(frozen=True)
 class Base:
-    """The frozen base with the first hospital's items."""
+    """The frozen base with the first place's items."""
 
     folder: Path
     digest: str
@@ -69,11 +79,11 @@ class Base:
     """On the held-out groups."""
 
 
-def frozen_base(out: Path, hospital: Path, threads: int, progress: Progress) -> Base:
+def frozen_base(out: Path, hospital: Path, threads: int, progress: Progress, design: Design | None = None) -> Base:
     """The base, made once; its AUC on held-out groups stands in `base.json` before another hospital is opened."""
-    start, final = out / "start", out / "base"
+    start, final, design = out / "start", out / "base", design or Design()
     if not (start / "dicom.toml").is_file():
-        _write_bundle(start)
+        _write_bundle(start, design)
     kept = Kept(out, load_bundle(start), digest(start))
     found = pictures(hospital)
     where = splits_of_a(found)
@@ -81,7 +91,7 @@ def frozen_base(out: Path, hospital: Path, threads: int, progress: Progress) -> 
     told = out / "base.json"
     if not told.is_file():
         progress("base: training at the first hospital")
-        fitted = _trained(start, manifest, out / "jobs" / "base", threads)
+        fitted = _trained(start, manifest, out / "jobs" / "base", threads, design.epochs)
         _freeze(start, final, out / "jobs" / "base", fitted)
         held_out = auc_on(load_bundle(final), of_a, Split.RETENTION)
         told.write_text(
@@ -99,30 +109,31 @@ def auc_on(bundle: Bundle, training: TrainingSet, split: Split) -> float:
     return mean_auc(torch.tensor([item.targets for item in items]).numpy(), logits)
 
 
-def _trained(start: Path, manifest: Path, folder: Path, threads: int) -> dict[str, Any]:
+def _trained(start: Path, manifest: Path, folder: Path, threads: int, epochs: int) -> dict[str, Any]:
     """As `scratch` trains, but for all epochs: the best one on the validation groups counts."""
     order = TrainOrder(
         bundle=start, digest=digest(start), device="cpu", threads=threads, training_set=manifest,
-        recipe=RecipeName.SCRATCH, seed=1, trials=0, epochs=EPOCHS, learning_rate=1e-3,
+        recipe=RecipeName.SCRATCH, seed=1, trials=0, epochs=epochs, learning_rate=1e-3,
     )  # fmt: skip
-    return train(order, folder, lambda _: None, patience=EPOCHS)
+    return train(order, folder, lambda _: None, patience=epochs)
 
 
-def _write_bundle(folder: Path) -> None:
+def _write_bundle(folder: Path, design: Design) -> None:
     """A bundle with random weights."""
     for part in ("configs", "models"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     config = {
-        "network_def": NETWORK,
-        "preprocessing": {"_target_": "Compose", "transforms": PREPROCESSING},
+        "network_def": design.network,
+        "preprocessing": {"_target_": "Compose", "transforms": design.preprocessing},
         "inferer": {"_target_": "SimpleInferer"},
     }
     (folder / "configs" / "inference.json").write_text(json.dumps(config, indent=1))
     (folder / "configs" / "metadata.json").write_text(json.dumps({"version": "1.0.0"}))
     torch.manual_seed(0)
-    network = ResNet(**{name: value for name, value in NETWORK.items() if name != "_target_"})
+    arguments = {name: value for name, value in design.network.items() if name != "_target_"}
+    network = getattr(nets, design.network["_target_"])(**arguments)
     torch.save(network.state_dict(), folder / "models" / "model.pt")
-    _write_dicom(folder, DicomToml.model_validate(DICOM))
+    _write_dicom(folder, DicomToml.model_validate(design.dicom))
 
 
 def _freeze(start: Path, final: Path, job: Path, fitted: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
-from dicomnode.bench.learning import CHOSEN, WITHOUT_REPLAY, rows
+from dicomnode.bench.learning_arms import CHOSEN, WITHOUT_REPLAY, rows
 from dicomnode.learn.values import RecipeName
 
 Floats = NDArray[np.float64]

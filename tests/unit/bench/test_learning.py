@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from dicomnode.bench.learning import CHOSEN, RECIPES, WITHOUT_REPLAY, Arm, Wanted, arms, rows
+from dicomnode.bench.learning import RECIPES, Wanted, arms
+from dicomnode.bench.learning_arms import CHOSEN, WITHOUT_REPLAY, Arm, rows
 from dicomnode.bench.learning_data import Picture, labelled_at_b, pictures, sealed_at_b, splits_of_a
 from dicomnode.bench.learning_told import Draw, between, draws, pairs
 from dicomnode.errors import ConfigFault
