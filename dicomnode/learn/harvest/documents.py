@@ -24,6 +24,7 @@ from dicomnode.learn.harvest.objects import (
 )
 from dicomnode.learn.harvest.reader_report import REPORTS, How, Report, matched, read_report
 from dicomnode.learn.harvest.seen import names_ours
+from dicomnode.learn.harvest.this_study import uids_elsewhere
 from dicomnode.learn.values import Source
 
 DOCUMENTS = (*REPORTS, KEY_OBJECTS)
@@ -76,7 +77,7 @@ def _report(site: Site, waiting: Waiting, document: Dataset, report: Report) -> 
             ),
             waiting,
         )
-        for one in statements(document, compared, site.meanings)
+        for one in statements(document, compared, site.meanings, uids_elsewhere(document, waiting.study_uid))
     ]
     reason = "" if labels else "nothing in it means an output of a model"
     return Taken(tuple(labels), reason, replaces=replaced)

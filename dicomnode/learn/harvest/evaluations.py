@@ -10,6 +10,7 @@
 | a group of ours, unchanged, in a report that nobody verified | nothing: a viewer passes on what it was shown |
 | a new group whose finding means an output | what the concept means where it is merely named |
 | a concept that means an output, as a Finding, Impression, Conclusion or Diagnosis elsewhere | the same |
+| anything under History, Previous Findings, Indications and the like, or on images of another study alone | nothing of this study |
 | a finding of ours that is missing | nothing: left out is not rejected |
 
 Of several statements on one output in one report, one that is present makes it present; then uncertain; then absent.
@@ -23,6 +24,7 @@ from pydicom import Dataset
 from dicomnode.encode.door.items import code_text, concept, groups, tracking_of, tree
 from dicomnode.learn.harvest.meanings import Meanings, Meant, plain_code
 from dicomnode.learn.harvest.reader_report import FINDING, Group, Match, Report, outline_differs
+from dicomnode.learn.harvest.this_study import is_of_this_study, items_of_this_study
 
 YES = frozenset((
     "52101004/SCT", "121053/DCM", "373066001/SCT", "10828004/SCT", "410515003/SCT", "122775/DCM",
@@ -77,12 +79,22 @@ class Compared:
     """The group of ours that it is about."""
 
 
-def statements(document: Dataset, compared: Sequence[Compared], meanings: Meanings) -> list[Statement]:
-    """What a reader's report says, one statement for each output."""
+def statements(
+    document: Dataset, compared: Sequence[Compared], meanings: Meanings, elsewhere: frozenset[str] = frozenset()
+) -> list[Statement]:
+    """What a reader's report says of its study, one statement for each output.
+
+    Args:
+        document: the report.
+        compared: its measurement groups.
+        meanings: of codes and words at this site.
+        elsewhere: SOP Instance UIDs of other studies.
+    """
     verified = str(document.get("VerificationFlag", "")) == "VERIFIED"
-    said = [one for found in compared for one in _of_group(found, meanings, verified=verified)]
+    here = [found for found in compared if is_of_this_study(found.item, elsewhere)]
+    said = [one for found in here for one in _of_group(found, meanings, verified=verified)]
     within = {id(item) for found in compared for _, item in tree(found.item)} | {id(one.item) for one in compared}
-    outside = [item for _, item in tree(document) if id(item) not in within]
+    outside = [item for item in items_of_this_study(document, elsewhere) if id(item) not in within]
     said += [one for item in outside for one in _of_item(item, meanings, "")]
     return _one_for_each(said)
 

@@ -24,7 +24,8 @@ from dicomnode.learn.harvest.meanings import Meanings, meanings_of
 from dicomnode.learn.harvest.objects import Taken, Waiting, changed_since, is_replaced, keep, waiting_objects
 from dicomnode.learn.harvest.patients import key_patients
 from dicomnode.learn.harvest.revised import refuse_revised, revised_images
-from dicomnode.learn.reports.from_sr import harvest_text_reports
+from dicomnode.learn.reports.from_sr import harvest_text_reports, labels_of_text_sr
+from dicomnode.learn.reports.text_sr import is_written
 from dicomnode.volume.read import quiet
 
 log = structlog.get_logger()
@@ -58,7 +59,7 @@ def harvest_documents(index: Index, config: Config, since_s: float = 0.0) -> int
         which = changed_since(since_s)
         found = waiting_objects(session, config.node.state, DOCUMENTS, config.learn.sources, which)
     meanings = cache(lambda: _told(meanings_of(config)))
-    return sum(_taken(index, config.node.state, meanings, waiting) for waiting in found)
+    return sum(_taken(index, config, meanings, waiting) for waiting in found)
 
 
 def settle(index: Index, config: Config, since_s: float = 0.0) -> None:
@@ -84,22 +85,25 @@ def _is_due(index: Index, state: Path, since_s: float) -> bool:
         return found or is_in_doubt(session, state, since_s)
 
 
-def _taken(index: Index, state: Path, meanings: Callable[[], Meanings], waiting: Waiting) -> int:
+def _taken(index: Index, config: Config, meanings: Callable[[], Meanings], waiting: Waiting) -> int:
     with index.snapshot() as session:
-        taken = _looked_at(session, state, meanings, waiting)
+        taken = _looked_at(session, config, meanings, waiting)
     with index.transaction() as session:
-        new = keep(session, state, waiting, taken)
+        new = keep(session, config.node.state, waiting, taken)
     log.info("label.harvested", study=waiting.study_key, object=waiting.instance_key, labels=new, reason=taken.reason)
     return new
 
 
-def _looked_at(session: Session, state: Path, meanings: Callable[[], Meanings], waiting: Waiting) -> Taken:
+def _looked_at(session: Session, config: Config, meanings: Callable[[], Meanings], waiting: Waiting) -> Taken:
+    """What a document says: by its codes, or by its text where it holds nothing else."""
     if is_replaced(session, waiting):
         return Taken(reason=REPLACED)
     try:
         with quiet():
             document = dcmread(waiting.path, stop_before_pixels=True)
-            return labels_of(Site(session, state, meanings()), waiting, document)
+            if is_written(document):
+                return labels_of_text_sr(session, waiting, document, config.learn)
+            return labels_of(Site(session, config.node.state, meanings()), waiting, document)
     except BROKEN as fault:
         log.error("label.unreadable", object=waiting.instance_key, reason=type(fault).__name__)
         return Taken(reason=f"it could not be read ({type(fault).__name__})")

@@ -1,4 +1,4 @@
-"""Basic Text SR in the archive becomes labels, where a person made it and its sender counts as a source."""
+"""Written reports in the archive become labels, where a person made them and their sender counts as a source."""
 
 import zlib
 
@@ -41,7 +41,10 @@ NOTHING_MAPPED = "none of what it says is mapped to an output of a model ([[lear
 
 
 def harvest_text_reports(index: Index, config: Config, since_s: float = 0.0) -> int:
-    """Look at text reports that nobody has looked at; how many labels are new."""
+    """Look at Basic Text SRs that nobody has looked at; how many labels are new.
+
+    Written reports of other classes are told from coded ones by their content, in `harvest.tick`.
+    """
     with index.snapshot() as session:
         which = changed_since(since_s)
         found = waiting_objects(session, config.node.state, (BASIC_TEXT,), config.learn.sources, which)

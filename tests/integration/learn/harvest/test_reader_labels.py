@@ -1,17 +1,19 @@
 """Readers' reports and Key Objects that come in become labels, once, from persons and named sources alone."""
 
 import copy
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
 from highdicom.sr import CodedConcept, ObserverContext, PersonObserverIdentifyingAttributes
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 
 from dicomnode.complete.rejections import read_key_objects
 from dicomnode.encode.door.items import children, groups
 from dicomnode.index.learning import HarvestedRow, LabelRow
 from dicomnode.index.schema import InstanceRow, RunRow
+from dicomnode.learn.harvest.reader_report import REPORTS
 from dicomnode.learn.values import LabelState, Source
 from tests.integration.journey.test_corrections import our_report, saved
 from tests.integration.learn.harvest.reader_made import (
@@ -221,3 +223,95 @@ def test_a_node_that_does_not_learn_takes_no_labels(tmp_path: Path) -> None:
 
     assert labels(site) == []
     assert site.rows(RunRow) == [] == site.rows(LabelRow)
+
+
+def written_report(image: Dataset, *, sop_class: str = REPORTS[1], observer: str = "121006") -> Dataset:
+    """A report whose findings are text alone, in the class that a reporting system chose."""
+    report = reader_report([image], name="written")
+    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = sop_class
+    del report.ContentTemplateSequence
+    report.ConceptNameCodeSequence = [CodedConcept("18748-4", "LN", "Diagnostic imaging report")]
+    context = [item for item in report.ContentSequence if item.get("RelationshipType") == "HAS OBS CONTEXT"]
+    children(report, "121005/DCM")[0].ConceptCodeSequence = [CodedConcept(observer, "DCM", "Observer")]
+    finding = Dataset()
+    finding.RelationshipType, finding.ValueType, finding.TextValue = "CONTAINS", "TEXT", "No pneumonia."
+    finding.ConceptNameCodeSequence = [CodedConcept("121071", "DCM", "Finding")]
+    report.ContentSequence = [*context, finding]
+    return report
+
+
+@pytest.mark.parametrize("sop_class", REPORTS)
+def test_a_report_of_text_alone_is_read_by_a_labeler_whatever_its_class(tmp_path: Path, sop_class: str) -> None:
+    site = learning_site(tmp_path, f'{LEARN}finding = "pneumonia"\n')
+    send(site, [dx_image(), written_report(dx_image(), sop_class=sop_class)])
+
+    (row,) = labels(site)
+
+    assert (row.source, row.who, row.value, row.state) == (Source.REPORT, "english 1", 0.0, LabelState.ATTACHED)
+    assert row.weight == 0.3
+
+
+@pytest.mark.parametrize(("observer", "sender"), [("121007", "READER"), ("121006", "STRANGER")])
+def test_a_report_of_text_alone_by_a_device_or_a_stranger_is_no_label(
+    tmp_path: Path, observer: str, sender: str
+) -> None:
+    site = learning_site(tmp_path, f'{LEARN}finding = "pneumonia"\n')
+    send(site, [dx_image(), written_report(dx_image(), observer=observer)], sender)
+
+    assert labels(site) == []
+
+
+def with_prior(report: Dataset, prior: Dataset) -> Dataset:
+    """The same report, which names an image of a prior study as other evidence."""
+    study, series, item = Dataset(), Dataset(), Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = prior.SOPClassUID, prior.SOPInstanceUID
+    series.SeriesInstanceUID, series.ReferencedSOPSequence = prior.SeriesInstanceUID, [item]
+    study.StudyInstanceUID, study.ReferencedSeriesSequence = prior.StudyInstanceUID, [series]
+    report.PertinentOtherEvidenceSequence = [study]
+    return report
+
+
+def as_read(report: Dataset) -> Dataset:
+    """As it comes from a file, without the library that wrote it."""
+    buffer = BytesIO()
+    report.save_as(buffer, enforce_file_format=True)
+    buffer.seek(0)
+    return dcmread(buffer)
+
+
+def image_item(image: Dataset) -> Dataset:
+    item, reference = Dataset(), Dataset()
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
+    item.RelationshipType, item.ValueType, item.ReferencedSOPSequence = "CONTAINS", "IMAGE", [reference]
+    item.ConceptNameCodeSequence = [CodedConcept("121191", "DCM", "Referenced Segment")]
+    return item
+
+
+@pytest.mark.parametrize(("on_prior", "found"), [(True, []), (False, [1.0])])
+def test_what_a_reader_marks_on_an_image_of_a_prior_is_no_label_of_this_study(
+    site: Site, on_prior: bool, found: list[float]
+) -> None:
+    image, prior = dx_image(), dx_image(subject=Subject(study="last year"))
+    report = with_prior(as_read(reader_report([image])), prior)
+    (group,) = groups(report)
+    group.ContentSequence = [*group.ContentSequence, image_item(prior if on_prior else image)]
+    send(site, [image, report])
+
+    assert [row.value for row in labels(site)] == found
+
+
+@pytest.mark.parametrize("section", ["11329-0/LN", "18834-2/LN", "121068/DCM", "18785-6/LN"])
+def test_what_stands_under_history_or_previous_findings_is_no_label(site: Site, section: str) -> None:
+    report = reader_report([dx_image()], finding=None)
+    past, said = Dataset(), Dataset()
+    value, _, scheme = section.partition("/")
+    past.RelationshipType, past.ValueType, past.ContinuityOfContent = "CONTAINS", "CONTAINER", "SEPARATE"
+    past.ConceptNameCodeSequence = [CodedConcept(value, scheme, "Section")]
+    said.RelationshipType, said.ValueType = "CONTAINS", "CODE"
+    said.ConceptNameCodeSequence = [CodedConcept("121071", "DCM", "Finding")]
+    said.ConceptCodeSequence = [PNEUMONIA]
+    past.ContentSequence = [said]
+    report.ContentSequence = [*report.ContentSequence, past]
+    send(site, [dx_image(), report])
+
+    assert labels(site) == []

@@ -1,4 +1,4 @@
-"""A Basic Text SR is read as report text, under the headings that it has."""
+"""A written report is read as report text, under the headings that it has, whatever class of SR it is."""
 
 from pathlib import Path
 
@@ -6,11 +6,12 @@ from pydicom import Dataset
 
 from dicomnode.index.database import Index
 from dicomnode.learn.harvest.objects import Waiting
+from dicomnode.learn.harvest.reader_report import REPORTS
 from dicomnode.learn.reports.facts import Status
 from dicomnode.learn.reports.from_sr import NO_PERSON, labels_of_text_sr
 from dicomnode.learn.reports.labeler import labelers
 from dicomnode.learn.reports.labels import facts
-from dicomnode.learn.reports.text_sr import BASIC_TEXT, ENHANCED, report_text
+from dicomnode.learn.reports.text_sr import BASIC_TEXT, is_written, report_text
 from tests.unit.learn.reports.reports_made import LEARN
 
 
@@ -47,10 +48,32 @@ def test_a_report_with_measurements_or_without_text_is_none() -> None:
     empty = Dataset()
     empty.SOPClassUID = BASIC_TEXT
 
-    assert report_text(report(ENHANCED)) is not None
-    assert report_text(report(ENHANCED, item("NUM", "Diameter"))) is None
-    assert report_text(report("1.2.840.10008.5.1.4.1.1.88.33")) is None
+    assert all(report_text(report(uid)) == report_text(report()) for uid in REPORTS)
+    assert report_text(report(REPORTS[0], item("NUM", "Diameter"))) is None
+    assert report_text(report(REPORTS[1], item("CODE", "Finding"))) is None
+    assert report_text(report("1.2.840.10008.5.1.4.1.1.88.50")) is None  # a CAD report
     assert report_text(empty) is None
+
+
+def test_whom_and_what_a_report_is_about_is_no_finding_of_it() -> None:
+    language, organization = item("CODE", "Language"), item("TEXT", "Organization", "Pneumonia Clinic")
+    language.RelationshipType, organization.RelationshipType = "HAS CONCEPT MOD", "HAS OBS CONTEXT"
+
+    written = report(REPORTS[0], language, organization)
+
+    assert (is_written(written), report_text(written)) == (True, report_text(report()))
+    assert not is_written(report(BASIC_TEXT))  # read as what it is
+
+
+def test_a_report_of_measurements_is_coded_whatever_text_is_in_it() -> None:
+    template, title = Dataset(), Dataset()
+    template.TemplateIdentifier = "1500"
+    title.CodeValue, title.CodingSchemeDesignator = "126000", "DCM"
+    by_template, by_title = report(REPORTS[0]), report(REPORTS[0])
+    by_template.ContentTemplateSequence, by_title.ConceptNameCodeSequence = [template], [title]
+
+    assert not is_written(by_template)
+    assert not is_written(by_title)
 
 
 def test_only_a_persons_report_becomes_labels(index: Index) -> None:
