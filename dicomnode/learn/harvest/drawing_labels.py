@@ -22,6 +22,7 @@ from dicomnode.learn.harvest.labels import WHOLE, NewLabel
 from dicomnode.learn.harvest.meanings import Meanings
 from dicomnode.learn.harvest.objects import Taken, Waiting, made_s, of_object, predecessors
 from dicomnode.learn.harvest.segmentations import Masks, Part
+from dicomnode.learn.harvest.sides import of_side
 from dicomnode.learn.harvest.structure_sets import RT_STRUCTURE_SET
 from dicomnode.learn.values import Source, What
 from dicomnode.values import Series, Study
@@ -81,7 +82,7 @@ def _require_usable(drawing: Drawing, meanings: Meanings, model: str, outputs: d
     one, other = drawing.waiting.patients
     if one and other and one != other:
         raise DrawingRefused("its Patient ID is not the study's")
-    unknown = [part for part in drawing.parts if not _outputs(part, meanings)]
+    unknown = [part for part in drawing.parts if not outputs_meant(part, meanings)]
     if unknown:
         raise DrawingRefused(f"nothing says what {_named(unknown)} means: learn.map can")
     machine = [part for part in drawing.parts if part.number in outputs and not part.by_person]
@@ -163,15 +164,16 @@ def _meant(parts: Iterable[Part], meanings: Meanings) -> dict[str, dict[int, int
     """For each model the output of each part that means one."""
     found: dict[str, dict[int, int]] = {}
     for part in parts:
-        for model, output in _outputs(part, meanings).items():
+        for model, output in outputs_meant(part, meanings).items():
             found.setdefault(model, {})[part.number] = output
     return found
 
 
-def _outputs(part: Part, meanings: Meanings) -> dict[str, int]:
+def outputs_meant(part: Part, meanings: Meanings) -> dict[str, int]:
     """What a part means: by its codes, and by its label, which tells more where a code is shared."""
-    coded = {one.model: one.output for code in part.codes for one in meanings.of_code(code) if one.present}
-    return coded | {one.model: one.output for one in meanings.of_words(part.label) if one.present}
+    coded = [one for code in part.codes for one in of_side(meanings.of_code(code), part.sides)]
+    named = of_side(meanings.of_words(part.label), part.sides)
+    return {one.model: one.output for one in (*coded, *named) if one.present}
 
 
 def _label(  # noqa: PLR0913 - what differs between labels of one drawing

@@ -24,6 +24,7 @@ from pydicom import Dataset
 from dicomnode.encode.door.items import code_text, concept, groups, tracking_of, tree
 from dicomnode.learn.harvest.meanings import Meanings, Meant, plain_code
 from dicomnode.learn.harvest.reader_report import FINDING, Group, Match, Report, outline_differs
+from dicomnode.learn.harvest.sides import of_side, sides_said
 from dicomnode.learn.harvest.this_study import is_of_this_study, items_of_this_study
 
 YES = frozenset((
@@ -95,7 +96,7 @@ def statements(
     said = [one for found in here for one in _of_group(found, meanings, verified=verified)]
     within = {id(item) for found in compared for _, item in tree(found.item)} | {id(one.item) for one in compared}
     outside = [item for item in items_of_this_study(document, elsewhere) if id(item) not in within]
-    said += [one for item in outside for one in _of_item(item, meanings, "")]
+    said += [one for item in outside for one in _of_item(item, meanings, "", sides_said(item))]
     return _one_for_each(said)
 
 
@@ -117,9 +118,9 @@ def verdict_of(code: str) -> tuple[bool, float | None]:
 
 def _of_group(found: Compared, meanings: Meanings, *, verified: bool) -> Iterator[Statement]:
     coded = [item for _, item in tree(found.item) if item.get("ValueType") == "CODE"]
-    named = [
-        one for item in coded if concept(item) not in FINDING for one in _of_item(item, meanings, _tracking(found))
-    ]
+    apart = [item for item in coded if concept(item) not in FINDING]
+    sides = sides_said(found.item)
+    named = [one for item in apart for one in _of_item(item, meanings, _tracking(found), sides)]
     verdicts = [item for item in coded if _judges(item)]
     if found.ours is not None and _passed_on(found):
         if verified:
@@ -141,22 +142,23 @@ def _about(found: Compared, meanings: Meanings, verdicts: Sequence[Dataset], rul
 
 
 def _meant(found: Compared, meanings: Meanings) -> list[Meant]:
-    """Outputs that the group's finding means."""
+    """Outputs that the group's finding means, on the side that it tells."""
     code = found.match.ours.code if found.match.ours and found.match.ours.code else found.group.code
-    return (meanings.of_code(code) if code else []) or meanings.of_words(found.group.tracking_id)
+    meant = (meanings.of_code(code) if code else []) or meanings.of_words(found.group.tracking_id)
+    return of_side(meant, sides_said(found.item))
 
 
-def _of_item(item: Dataset, meanings: Meanings, tracking: str) -> Iterator[Statement]:
+def _of_item(item: Dataset, meanings: Meanings, tracking: str, sides: frozenset[str]) -> Iterator[Statement]:
     """A coded item that says something by itself."""
     if item.get("ValueType") != "CODE":
         return
     value = code_text(item, "ConceptCodeSequence")
     if _is_verdict(item):
         verdict = verdict_of(value)[1]
-        for one in meanings.of_code(concept(item)) or meanings.of_words(_name(item)):
+        for one in of_side(meanings.of_code(concept(item)) or meanings.of_words(_name(item)), sides):
             yield Statement(one.model, one.output, verdict, tracking, f"{concept(item)} = {value}; {one.rule}")
         return
-    for one in meanings.of_code(value) if concept(item) in NAMING else ():
+    for one in of_side(meanings.of_code(value), sides) if concept(item) in NAMING else ():
         yield Statement(one.model, one.output, _merely(one), tracking, f"{value} named; {one.rule}")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicomnode.bundles.dicom_toml import Code, DicomToml, load_dicom_toml
+from dicomnode.bundles.dicom_toml import Code, DicomToml, Finding, Segment, load_dicom_toml
 from dicomnode.config.learning import Mapping as MapEntry
 from dicomnode.config.tables import Config
 from dicomnode.errors import ConfigFault
@@ -29,6 +29,8 @@ class Meant:
     """What it means where it is merely named."""
     rule: str
     """Which entry says so, in words."""
+    side: str = ""
+    """Laterality of the output as "value/scheme", where its dicom.toml fixes one."""
 
 
 class Meanings:
@@ -44,7 +46,8 @@ class Meanings:
             self._take(number, entry)
         for name, rules in models.items():
             for key, output in _own_terms(rules):
-                self._known.setdefault(key, []).append(Meant(name, output, present=True, rule=f"dicom.toml of {name}"))
+                known = Meant(name, output, True, f"dicom.toml of {name}", _sides(rules).get(output, ""))
+                self._known.setdefault(key, []).append(known)
 
     def of_code(self, code: str) -> list[Meant]:
         """What a coded concept ("value/scheme") means; SNOMED RT codes are read as SNOMED CT."""
@@ -65,7 +68,8 @@ class Meanings:
         if entry.output not in outputs_of(rules):
             self.faults.append(f"learn.map entry {number}: {entry.model} has no output {entry.output}")
             return
-        meant = Meant(entry.model, entry.output, entry.value == "present", f"learn.map entry {number}")
+        side = _sides(rules).get(entry.output, "")
+        meant = Meant(entry.model, entry.output, entry.value == "present", f"learn.map entry {number}", side)
         for key in (*map(_code_key, entry.codes), *map(_words_key, entry.words)):
             self._mapped.setdefault(key, []).append(meant)
 
@@ -108,6 +112,11 @@ def _own_terms(rules: DicomToml) -> Iterator[tuple[str, int]]:
     codes = [code for code, _ in coded]
     yield from ((_code_key(code), output) for code, output in coded if codes.count(code) == 1)
     yield from ((_words_key(label), output) for output, label in outputs_of(rules).items())
+
+
+def _sides(rules: DicomToml) -> dict[int, str]:
+    outputs: tuple[Segment | Finding, ...] = (*rules.segments, *rules.findings)
+    return {one.index: plain_code(_text(one.laterality)) for one in outputs if one.laterality is not None}
 
 
 def _text(code: Code) -> str:

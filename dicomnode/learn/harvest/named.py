@@ -5,14 +5,16 @@ its issuer, and one for each name of its issuer. Two IDs mean one patient where 
 against it, or where a merge said so.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dicomnode.index.element_text import PADDING
+from dicomnode.index.learning import LabelRow
 from dicomnode.index.schema import StudyRow
 from dicomnode.learn.harvest.patients import issuer_of
 from dicomnode.learn.split.keys import number_hash, patient_key, require_split_key, same_id
@@ -76,6 +78,12 @@ class Whose:
             named = Named(study.patient_id, (issuer,) if issuer else ())
             self._studies[study.study_key] = keys_of(self._secret, named)
         return self._studies[study.study_key]
+
+
+def naming(session: Session, keys: Collection[str]) -> list[LabelRow]:
+    """Labels without a study whose source names a patient of one of these keys."""
+    rows = session.scalars(select(LabelRow).where(LabelRow.named != "", LabelRow.patient == "")).all()
+    return [row for row in rows if not set(keys).isdisjoint(row.named.replace(";", ",").split(","))]
 
 
 def keys_of(secret: bytes, named: Named) -> Keys:

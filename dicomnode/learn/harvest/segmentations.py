@@ -15,6 +15,7 @@ from dicomnode.encode.door.items import code_text
 from dicomnode.index.headers import items_of
 from dicomnode.learn.harvest.grid import DrawingRefused, SourceGrid
 from dicomnode.learn.harvest.placing import Placing, placing
+from dicomnode.learn.harvest.sides import sides_drawn
 from dicomnode.values import Instance
 from dicomnode.volume.claims import pixel_bytes, require_sane_claims
 from dicomnode.volume.decoder import Decoder
@@ -38,6 +39,8 @@ class Part:
     """What it is, as "value/scheme"; the most telling first."""
     by_person: bool
     tracking_uid: str = ""
+    sides: frozenset[str] = frozenset()
+    """That it is said to be of; none: nothing is said."""
 
 
 @dataclass
@@ -187,4 +190,5 @@ def _part(item: Dataset) -> Part:
         codes=(named,) if named else (),
         by_person=str(item.get("SegmentAlgorithmType", "")) in BY_PERSONS,
         tracking_uid=str(item.get("TrackingUID", "") or ""),
+        sides=sides_drawn(item),
     )

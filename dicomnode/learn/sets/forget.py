@@ -24,6 +24,7 @@ from dicomnode.index.learning import (
     TrainingSetRow,
 )
 from dicomnode.index.schema import InstanceRow, StudyRow, TrainingMemberRow
+from dicomnode.learn.harvest.named import naming
 from dicomnode.learn.sets.build import LEFT_OUT, SETS, TRAINING
 from dicomnode.learn.sets.manifest import ITEMS
 from dicomnode.learn.split.keys import patient_key, require_split_key, same_id, study_key_hash
@@ -123,7 +124,7 @@ def _keys(session: Session, secret: bytes, issuer: str, patient_id: str) -> froz
 
 def _traces(session: Session, state: Path, keys: frozenset[str]) -> _Traces:
     items = session.scalars(select(TrainingItemRow).where(TrainingItemRow.patient.in_(keys))).all()
-    labels = session.scalars(select(LabelRow).where(LabelRow.patient.in_(keys))).all()
+    labels = [*session.scalars(select(LabelRow).where(LabelRow.patient.in_(keys))), *naming(session, keys)]
     told = (*(row.study_key for row in items), *(row.study_key for row in labels))
     studies = frozenset(key for key in told if key is not None)
     secret = require_split_key(session, state)

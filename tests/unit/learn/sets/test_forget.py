@@ -5,11 +5,13 @@ import pytest
 from dicomnode.errors import ModelFault
 from dicomnode.index.learning import DecisionRow, LabelRow, LearnedVersionRow, PatientRow, TrainingItemRow
 from dicomnode.index.schema import InstanceRow, TrainingMemberRow
+from dicomnode.learn.harvest.labels import NewLabel, add_labels
+from dicomnode.learn.harvest.named import Named
 from dicomnode.learn.sets.forget import forget
 from dicomnode.learn.sets.manifest import load_set
 from dicomnode.learn.split.keys import patient_key, split_key
 from dicomnode.learn.split.merge import merge
-from dicomnode.learn.values import TrainingSet
+from dicomnode.learn.values import Source, TrainingSet
 from tests.unit.learn.sets.conftest import MODEL, Hospital, radiograph
 
 LABEL = "training/labels/drawn.safetensors"
@@ -87,3 +89,19 @@ def test_a_patient_nobody_knows_is_excluded_all_the_same(hospital: Hospital) -> 
     hospital.receive(image := radiograph(5, IssuerOfPatientID="North"))
     hospital.label(image.StudyInstanceUID)
     assert hospital.build().items == ()
+
+
+@pytest.mark.parametrize(("issuer", "left"), [("", 0), ("North", 0), ("South", 1)])
+def test_a_label_that_waits_for_a_study_of_the_patient_is_forgotten_too(
+    hospital: Hospital, issuer: str, left: int
+) -> None:
+    of = (Named("PLANTED-7", ("North",)),)
+    waiting = NewLabel(MODEL, 0, 1.0, Source.REPORT, "english 1", 1.0, accession_number="A7", of=of)
+    with hospital.index.transaction() as session:
+        add_labels(session, [waiting], hospital.state)
+
+    done = forget(hospital.index, hospital.config, patient_id="PLANTED-7", issuer=issuer, by="A. Person")
+
+    assert done.labels == 1 - left
+    with hospital.index.snapshot() as session:
+        assert session.query(LabelRow).count() == left
