@@ -6,7 +6,7 @@ product's own code. A seed is a draw of labelled images and the chance of traini
 images are drawn: this looks for faults in our code, and is no evidence about hospitals.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,7 +68,9 @@ class Wanted:
     images: Images = field(default_factory=Images)
     epochs_of_base: int = 15
     trials: int = TRIALS
-    """Of a learning rate for each recipe and world, on the first seed's images; 0: the recipes' own rates."""
+    """Of a learning rate for each recipe and world, on the first seed's images."""
+    rates: Mapping[str, float] | None = None
+    """Of recipes by name: then none is searched for, and a recipe that is not named takes its own."""
 
 
 def measure(wanted: Wanted, progress: Progress) -> None:
@@ -80,7 +82,9 @@ def measure(wanted: Wanted, progress: Progress) -> None:
     for name, place in places.items():
         progress(f"world {name}")
         place.judge_base()
-        if wanted.trials:
+        if wanted.rates is not None:
+            place.rates = dict(wanted.rates)
+        else:
             place.choose_rates([name for name in RECIPES if name.value in wanted.arms], wanted.size, wanted.trials)
     for seed in range(wanted.seeds):
         for name, place in places.items():
