@@ -85,12 +85,18 @@ def measure(wanted: Wanted, progress: Progress) -> None:
         if wanted.rates is not None:
             place.rates = dict(wanted.rates)
         else:
-            place.choose_rates([name for name in RECIPES if name.value in wanted.arms], wanted.size, wanted.trials)
+            place.choose_rates(recipes(wanted.arms), wanted.size, wanted.trials)
     for seed in range(wanted.seeds):
         for name, place in places.items():
             progress(f"world {name}")
             for arm in wanted.arms:
                 place.run(Arm(arm, wanted.size, seed))
+
+
+def recipes(arms: Sequence[str]) -> list[RecipeName]:
+    """What these arms train, each once, the smallest change first."""
+    trained = {Arm(arm, 0, 0).recipe for arm in arms if arm != CHOSEN}
+    return [name for name in RECIPES if name in trained]
 
 
 def design(epochs: int) -> Design:

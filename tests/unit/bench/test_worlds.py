@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from dicomnode.bench.learning_arms import CHOSEN, WITHOUT_REPLAY
+from dicomnode.bench.worlds import ARMS, RECIPES, recipes
 from dicomnode.bench.worlds_drawn import MILD, WORLDS, A, C, Domain, drawn, image
 from dicomnode.bench.worlds_told import World, over_seeds, targets
+from dicomnode.learn.values import RecipeName
 
 ALONE = Domain("alone", 9, radius=(2.0, 2.0), height=10.0, noise=0.0)
 
@@ -28,6 +30,11 @@ def test_images_are_drawn_once_half_of_them_with_a_lesion_and_never_twice_the_sa
 
 def test_a_domain_has_a_chance_of_its_own() -> None:
     assert len({domain.number for domain in (A, C, *WORLDS)}) == 4
+
+
+def test_a_rate_is_searched_for_whatever_an_arm_trains() -> None:
+    assert recipes(("full", WITHOUT_REPLAY, CHOSEN)) == [RecipeName.LPFT, RecipeName.FULL]
+    assert recipes(ARMS) == list(RECIPES)
 
 
 def test_a_lesion_is_a_disc_of_its_radius_and_height_on_what_would_be_there_without() -> None:
