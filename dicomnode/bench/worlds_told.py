@@ -102,7 +102,7 @@ def figures_table(world: World) -> Table:
         here, on_a, on_c = (over_seeds(world.auc(arm, place, seeds)) for place in ("b", "a", "c"))
         lost = f"{world.base['a'] - on_a.value:+.3f}"
         name = arm if arm != CHOSEN else f"{arm}: {_taken(world)}"
-        table.add_row(name, _share(world, arm), str(len(seeds)), str(here), str(on_a), lost, str(on_c))
+        table.add_row(name, _share(world, arm), str(len(seeds)), _plain(here), _plain(on_a), lost, _plain(on_c))
     return table
 
 
@@ -129,7 +129,7 @@ def small_against_full(world: World) -> Iterator[Judged]:
     best = max(SMALL, key=lambda arm: float(world.auc(arm, "b", seeds).mean()))
     ratio = over_seeds(world.auc(best, "b", seeds) / world.auc(FULL, "b", seeds))
     words = f"{best} ({_share(world, best)} of the parameters) ≥ 98 % of full's AUC"
-    yield Judged("T3", world.name, words, str(ratio), ratio.value - AS_GOOD_AS_FULL)
+    yield Judged("T3", world.name, words, _plain(ratio), ratio.value - AS_GOOD_AS_FULL)
 
 
 def choice(world: World) -> Iterator[Judged]:
@@ -183,5 +183,10 @@ def _taken(world: World) -> str:
     return ", ".join(f"{number} {name}" for name, number in taken.items())
 
 
+def _plain(one: Between) -> str:
+    return f"{one.value:.3f}" if np.isnan(one.low) else str(one)
+
+
 def _signed(one: Between) -> str:
-    return f"{one.value:+.3f} ({one.low:+.3f} to {one.high:+.3f})"
+    between = "" if np.isnan(one.low) else f" ({one.low:+.3f} to {one.high:+.3f})"
+    return f"{one.value:+.3f}{between}"
