@@ -4,6 +4,7 @@ The index says that an analysis waits, as it does in the node; the warm process 
 once, while the training, which has all cores until then, still has to be stopped. Blocks with and without take turns.
 """
 
+import itertools
 import statistics
 import threading
 import time
@@ -90,7 +91,7 @@ def measure(analyses: int, told: Callable[[str], None]) -> Compared:
             told(f"block {block + 1} of {2 * BLOCKS}: {'beside a training' if block % 2 else 'alone'}")
             count = -(-analyses // BLOCKS)
             if block % 2:
-                with _training(folder / "job", order, node, found):
+                with _training(folder / f"jobs_{block}", order, node, found):
                     found.beside += [node.analysed() for _ in range(count)]
             else:
                 found.without += [node.analysed() for _ in range(count)]
@@ -144,8 +145,8 @@ def _order(folder: Path, model: ModelVersion) -> TrainOrder:
 
 
 @contextmanager
-def _training(job: Path, order: TrainOrder, node: _Node, found: Compared) -> Iterator[None]:
-    """A training that goes on until the block ends."""
+def _training(jobs: Path, order: TrainOrder, node: _Node, found: Compared) -> Iterator[None]:
+    """A training that goes on until the block ends; one that learns nothing more is followed by another."""
     began, stop, paused = threading.Event(), threading.Event(), [False]
 
     def on_progress(told: dict[str, object]) -> None:
@@ -159,7 +160,8 @@ def _training(job: Path, order: TrainOrder, node: _Node, found: Compared) -> Ite
     def work() -> None:
         watched = Oversight(on_progress, lambda: inference_wants(node.index), stop.is_set, idle=True)
         try:
-            run_apart(job, order, watched)
+            for number in itertools.count():
+                run_apart(jobs / str(number), order, watched)
         except Stopped:
             return
         finally:
