@@ -51,7 +51,12 @@ def html(told: Told) -> str:
 
 def _verdict(told: Told) -> wording.Said:
     verdict = told.judgement.verdict
-    return wording.BY_ITSELF if told.automatic and verdict is Verdict.PROMOTE else wording.VERDICTS[verdict]
+    if verdict is Verdict.PROMOTE and told.automatic:
+        return wording.BY_ITSELF
+    proven = any(rule.rule == "G2" and rule.passed for rule in told.judgement.rules)
+    if verdict is Verdict.SHADOW and proven and told.evidence.warnings:
+        return wording.MADE_OF_TOO_FEW
+    return wording.VERDICTS[verdict]
 
 
 def _outputs(told: Told) -> int:

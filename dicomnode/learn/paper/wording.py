@@ -55,6 +55,16 @@ VERDICTS = {
     ),
 }
 
+MADE_OF_TOO_FEW = Said(
+    "Nothing speaks against the candidate, but it was made from too few patients for a verdict.",
+    VERDICTS[Verdict.SHADOW].meaning,
+    (
+        VERDICTS[Verdict.SHADOW].todo[0],
+        "How many patients its recipe needs stands below: the next candidate is made from all labels so far.",
+    ),
+)
+"""The verdict SHADOW where the declared benefit was proven, and the recipe was named below its count."""
+
 BY_ITSELF = Said(
     VERDICTS[Verdict.PROMOTE].headline,
     "On patients that it was never trained on, it is not worse than the approved baseline nor than the model in use, "

@@ -77,7 +77,7 @@ def _trained(job: Job) -> dict[str, Any]:
         "seed": job.order.seed,
         "versions": dict(_versions()),
         "items_seen": len(job.train) + len(job.stop),
-        "patients": len({item.patient for item in (*job.train, *job.stop)}),
+        "patients": len({item.patient for item in job.train}),
     } | _kept(job, name, fit, base)
 
 

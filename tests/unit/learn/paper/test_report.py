@@ -86,6 +86,15 @@ def test_a_report_says_who_promotes_a_person_or_the_node_itself(ordinary: Told) 
     assert "it comes in use by itself when its shadow period ends (200 studies or 14 days)" in node
 
 
+def test_a_report_says_that_too_few_patients_and_not_the_benefit_are_in_the_way_of_a_promotion(ordinary: Told) -> None:
+    g2 = [replace(rule, passed=True) if rule.rule == "G2" else rule for rule in ordinary.judgement.rules]
+    proven = replace(ordinary, judgement=replace(ordinary.judgement, verdict=Verdict.SHADOW, rules=tuple(g2)))
+    few = replace(proven, evidence=replace(proven.evidence, warnings=("Too few for a verdict",)))
+
+    assert "made from too few patients for a verdict" in checked(few)
+    assert "no declared benefit was proven" in checked(proven)
+
+
 def test_a_report_says_that_the_recipe_plain_is_another_network(ordinary: Told) -> None:
     tuned, plain = checked(ordinary), checked(replace(ordinary, evidence=replace(ordinary.evidence, recipe="plain")))
 
