@@ -303,12 +303,11 @@ def model_loaded(version: ModelVersion, *, device: str = "cpu", allow_cpu: bool 
     """The bundle, loaded in this process: for tests that need no process of its own."""
     sys.modules.pop("scripts.networks", None)
     sys.modules.pop("scripts", None)
-    path, caches = list(sys.path), (sys.dont_write_bytecode, sys.pycache_prefix)
+    path = list(sys.path)
     try:
         return load(Load(str(version.folder), version.digest, device, 0, False, allow_cpu))
     finally:
         sys.path[:] = path
-        sys.dont_write_bytecode, sys.pycache_prefix = caches
 
 
 def asked(voxels: NDArray[Any], affine_lps: NDArray[Any] | None = None, *, research: bool = False) -> Ask:

@@ -29,6 +29,19 @@ PYNETDICOM = frozenset({"storescu", "storescp", "echoscu", "findscu", "movescu",
 JARS = Path("/usr/share/java")
 """Where Debian puts Java archives."""
 
+CACHES = (sys.dont_write_bytecode, sys.pycache_prefix)
+"""Where Python keeps what it compiled, before a bundle is loaded into this process."""
+
+
+@pytest.fixture(autouse=True)
+def imports_as_before() -> Iterator[None]:
+    """A bundle's folder is importable once it is loaded, and nothing compiled is kept: for one test alone."""
+    path = list(sys.path)
+    sys.dont_write_bytecode, sys.pycache_prefix = CACHES
+    yield
+    sys.path[:] = path
+    sys.dont_write_bytecode, sys.pycache_prefix = CACHES
+
 
 def missing_peers(item: pytest.Item) -> list[str]:
     """Programs that a test marked `peers` needs and this machine lacks."""

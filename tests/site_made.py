@@ -6,13 +6,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 from pydicom import Dataset, dcmread
 
 from dicomnode.bundles.approval import approve
 from dicomnode.complete.ready import Ready
 from dicomnode.config.load import load
-from dicomnode.config.tables import Config, ModelSetting
+from dicomnode.config.tables import Config
 from dicomnode.decide import decide
 from dicomnode.index.database import Index
 from dicomnode.index.schema import ResultRow, RunRow, StudyRow
@@ -21,14 +20,13 @@ from dicomnode.receive.intake import Arrival, Intake, Limits
 from dicomnode.receive.refusals import Refusals
 from dicomnode.serve.gpu import build
 from dicomnode.stages import Device, Stages
-from dicomnode.values import DomainAnswer, Header, ModelVersion, Prediction, Segmentation, Volume
 from tests.bundles_made import bundle_made, segmentation_toml
 from tests.index_made import index_made
 from tests.phantom import encoded
+from tests.threshold import Thresholds
 
 T = TypeVar("T")
 MODEL = "bright"
-LEVEL = 2000.0
 CONFIG = """
 [node]
 state = "state"
@@ -46,15 +44,6 @@ when = { all = [{ tag = "Modality", equals = "CT" }] }
 models = ["bright"]
 destinations = ["pacs"]
 """
-
-
-class Thresholds:
-    """Stands in for the model's process: label 1 where a voxel is at least LEVEL."""
-
-    def predict(self, model: ModelVersion, volume: Volume, header: Header, setting: ModelSetting) -> Prediction:
-        labels = (volume.voxels >= LEVEL).astype(np.uint8)
-        probability = labels.astype(np.float16) if setting.probability else None
-        return Prediction(Segmentation(labels, probability=probability), DomainAnswer(True), "cpu")
 
 
 @dataclass

@@ -15,7 +15,8 @@ from dicomnode.values import Header, ModelVersion, Prediction, Role, Volume
 from tests.bundles_made import bundle_made, detection_toml, model_loaded
 from tests.index_made import index_made
 from tests.phantom import ct_series
-from tests.site_made import CONFIG, LEVEL, MODEL, Site, site_made
+from tests.site_made import CONFIG, MODEL, Site, site_made
+from tests.threshold import LEVEL
 from tests.unit.encode.examples import figures_of, texts
 
 

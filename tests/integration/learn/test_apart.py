@@ -52,6 +52,7 @@ while os.getppid() == parent:
 module = types.ModuleType("dicomnode.learn.train.fit")
 module.train = train
 sys.modules["dicomnode.learn.train.fit"] = module
+sys.modules["dicomnode.infer.monai_alone"] = types.ModuleType("monai")  # it is slow to import and not needed
 '''
 """As `sitecustomize`, which Python imports before anything else."""
 

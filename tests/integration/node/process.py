@@ -31,7 +31,7 @@ from dicomnode.config.tables import Infer, ModelSetting  # noqa: E402
 from dicomnode.infer.faults import TimedOut  # noqa: E402
 from dicomnode.serve import gpu  # noqa: E402
 from dicomnode.values import Header, ModelVersion, Prediction, Volume  # noqa: E402
-from tests.site_made import Thresholds  # noqa: E402
+from tests.threshold import Thresholds  # noqa: E402
 
 
 class Waits(Thresholds):

@@ -106,7 +106,7 @@ reserve_bytes = 0
 folder = "models"
 {more}
 [complete]
-quiet_s = 0.5
+quiet_s = 3.0
 {"".join(tables)}
 [[routes]]
 name = "ct"

@@ -32,12 +32,11 @@ def in_this_process(folder: Path, order: AnyOrder, _: Oversight) -> dict[str, ob
     if (done := read(folder / DONE)) is not None:
         return done
     place_order(folder, order)
-    path, caches = list(sys.path), (sys.dont_write_bytecode, sys.pycache_prefix)
+    path = list(sys.path)
     try:
         done = worked(order, folder)
     finally:
         sys.path[:] = path
-        sys.dont_write_bytecode, sys.pycache_prefix = caches
     write(folder / DONE, done)
     return done
 

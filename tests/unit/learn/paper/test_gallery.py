@@ -1,6 +1,5 @@
 """The cases that a person is shown, and whether attention lies where the lesion is."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,15 +22,6 @@ from dicomnode.learn.values import Answers, Split, TrainingSet
 from tests.learning_made import classifier_made, items_of, set_made
 
 EMPTY = np.zeros((0, 0))
-
-
-@pytest.fixture(autouse=True)
-def import_path_as_before() -> Iterator[None]:
-    """A bundle's folder is importable once it is loaded; here it is so for one test alone."""
-    path, caches = list(sys.path), (sys.dont_write_bytecode, sys.pycache_prefix)
-    yield
-    sys.path[:] = path
-    sys.dont_write_bytecode, sys.pycache_prefix = caches
 
 
 @pytest.fixture

@@ -85,14 +85,13 @@ class Hospital:
         """Stands in for the child process."""
         self.jobs.append(order)
         place_order(folder, order)
-        path, caches = list(sys.path), (sys.dont_write_bytecode, sys.pycache_prefix)
+        path = list(sys.path)
         for name in ("scripts", "scripts.networks"):
             sys.modules.pop(name, None)
         try:
             return prepare(order, folder, lambda _: None)
         finally:
             sys.path[:] = path
-            sys.dont_write_bytecode, sys.pycache_prefix = caches
 
     def build(self, scope: str = "") -> TrainingSet:
         return build_set(self.index, self.config, self.model, run_child=self.child, scope=scope)
