@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -25,13 +25,17 @@ def small_disk(folder: Path, size_mb: int = 24) -> Iterator[Path]:
 
 
 def fill(disk: Path, leave_bytes: int = 0) -> None:
-    """Take all the room of a disk but so much."""
+    """Take all the room of a disk but so much, also while others write to it."""
     empty(disk)
-    room = os.statvfs(disk)
-    take = room.f_bavail * room.f_frsize - leave_bytes
     with (disk / FILLER).open("wb") as file:
-        if take > 0:
-            os.posix_fallocate(file.fileno(), 0, take)
+        while (take := _room_bytes(disk) - leave_bytes) > 0:
+            with suppress(OSError):  # somebody else took some of it meanwhile
+                os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, take)
+
+
+def _room_bytes(disk: Path) -> int:
+    room = os.statvfs(disk)
+    return room.f_bavail * room.f_frsize
 
 
 def empty(disk: Path) -> None:

@@ -30,7 +30,6 @@ from dicomnode.learn.harvest.drawings import harvest_drawing
 from dicomnode.learn.queue import learn_job, workflows_of
 from dicomnode.learn.schedule import Schedule
 from dicomnode.learn.versions.watch import watch_versions
-from dicomnode.learn.watch.daily import watch_drift
 from dicomnode.peers.echo import echo
 from dicomnode.peers.remote import remote
 from dicomnode.receive.commitment import answer_duties
@@ -64,7 +63,7 @@ class Duties:
             "prior": lambda study_key: fetch_prior(index, config, int(study_key)),
             "drawing": lambda moment: harvest_drawing(index, config, moment),
             "reports": self._reports,
-            "drift": lambda _: log.info("drift.done", alarms=watch_drift(index, config)),
+            "drift": self._look_at_drift,
             "versions": lambda _: watch_versions(index, config, time.time()),
             **{f"commitment:{name}": partial(self._commitment, name) for name in config.peers},
         }
@@ -148,6 +147,11 @@ class Duties:
             ended = runs_ended_before(session, time.time() - DAY_S)
         forget(self._config.node.state, ended)
         durable.purge(time.time() - KEEP_RECORDS_S)
+
+    def _look_at_drift(self, _: str) -> None:
+        from dicomnode.learn.watch.daily import watch_drift  # slow to import, and needed once a day
+
+        log.info("drift.done", alarms=watch_drift(self._index, self._config))
 
     def _reports(self, _: str) -> None:
         answer_duties(self._index, self._config)

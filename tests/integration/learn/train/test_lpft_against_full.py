@@ -1,11 +1,9 @@
 """`lpft` against all weights, on a base with good features: what it costs here, what it keeps elsewhere.
 
-Drawn images, as `dicomnode bench recipes` has them; the product's own training. Small in the normal run, five seeds
-of the bench's size in the long one. The small one has no room to search for learning rates: both take the fastest of
-their brackets, at which all weights forget most.
+Drawn images, as `dicomnode bench recipes` has them (which takes five seeds, more images and two worlds); the product's
+own training. There is no room here to search for learning rates: both take the fastest of their brackets, at which all
+weights forget most.
 """
-
-from pathlib import Path
 
 import pytest
 
@@ -16,6 +14,7 @@ from dicomnode.bench.worlds_told import World
 from dicomnode.learn.train.recipes import RECIPES
 from dicomnode.learn.values import RecipeName
 
+pytestmark = pytest.mark.timeout(900)
 FULL, LPFT = "full", "lpft"
 ARMS = (FULL, WITHOUT_REPLAY)
 """`lpft` as the node runs it: no images of the older domain are shown again."""
@@ -25,23 +24,11 @@ def silent(_: str) -> None:
     """Nobody listens."""
 
 
-def small(out: Path) -> Wanted:
-    images, fastest = Images(of_a=1500, of_test=600), {name: RECIPES[RecipeName(name)].highest for name in (FULL, LPFT)}
-    return Wanted(out, 1, worlds=(MILD,), arms=ARMS, images=images, epochs_of_base=8, rates=fastest)
-
-
-def whole(out: Path) -> Wanted:
-    return Wanted(out, worlds=(MILD,), arms=ARMS)
-
-
-SMALL = pytest.param(small, marks=pytest.mark.timeout(1800), id="one seed")
-WHOLE = pytest.param(whole, marks=[pytest.mark.soak, pytest.mark.timeout(7200)], id="five seeds")
-
-
-@pytest.fixture(scope="module", params=[SMALL, WHOLE])
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     out = tmp_path_factory.mktemp("worlds")
-    measure(request.param(out), silent)
+    images, fastest = Images(of_a=1500, of_test=600), {name: RECIPES[RecipeName(name)].highest for name in (FULL, LPFT)}
+    measure(Wanted(out, 1, worlds=(MILD,), arms=ARMS, images=images, epochs_of_base=8, rates=fastest), silent)
     return World(out, MILD.name)
 
 
