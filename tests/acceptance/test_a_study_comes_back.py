@@ -116,6 +116,7 @@ def test_a_study_survives_a_kill_inside_every_step_and_comes_back_once(pair: Ben
     require_all_kept(pair, len(crop))
 
 
+@pytest.mark.soak
 def test_a_study_that_kills_its_process_three_times_is_parked_and_the_one_beside_it_is_not(
     pair: Bench, tmp_path: Path
 ) -> None:

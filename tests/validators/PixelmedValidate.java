@@ -1,4 +1,4 @@
-// PixelMed's SR and IOD validators over many files, on all cores: their style sheets are compiled once a thread.
+// PixelMed's SR and IOD validators over many files, one after the other: their style sheets are compiled once.
 //   java -cp /usr/share/java/pixelmed.jar PixelmedValidate.java FILE...
 import com.pixelmed.dicom.Attribute;
 import com.pixelmed.dicom.AttributeList;
@@ -10,11 +10,11 @@ import java.util.Arrays;
 import java.util.stream.Collectors;
 
 public class PixelmedValidate {
-    static final ThreadLocal<DicomSRValidator> REPORTS = new ThreadLocal<>();
-    static final ThreadLocal<DicomInstanceValidator> OTHERS = new ThreadLocal<>();
+    static DicomSRValidator reports;
+    static DicomInstanceValidator others;
 
     public static void main(String[] files) {
-        System.out.print(Arrays.stream(files).parallel().map(PixelmedValidate::said).collect(Collectors.joining("\n")));
+        System.out.print(Arrays.stream(files).map(PixelmedValidate::said).collect(Collectors.joining("\n")));
     }
 
     static String said(String file) {
@@ -31,12 +31,12 @@ public class PixelmedValidate {
     }
 
     static String report(String file) throws Exception {
-        if (REPORTS.get() == null) REPORTS.set(new DicomSRValidator());
-        return REPORTS.get().validate(file);
+        if (reports == null) reports = new DicomSRValidator();
+        return reports.validate(file);
     }
 
     static String other(AttributeList list) throws Exception {
-        if (OTHERS.get() == null) OTHERS.set(new DicomInstanceValidator());
-        return OTHERS.get().validate(list);
+        if (others == null) others = new DicomInstanceValidator();
+        return others.validate(list);
     }
 }

@@ -36,7 +36,8 @@ QUIET = ("--disable-dev-shm-usage", "--disable-background-networking", "--no-fir
 SCREEN = {"width": 1360, "height": 760}
 PATIENCE_MS = 90_000
 """A browser that draws in software, on a machine with other work."""
-NO_TOUR = "localStorage.setItem('shownTours', '[\"basicViewerTour\"]')"
+NO_TOUR = "window.localStorage?.setItem('shownTours', '[\"basicViewerTour\"]')"
+"""A page that is being left has no storage any more."""
 
 
 @dataclass
