@@ -57,7 +57,8 @@ installer
 
 # Port 104, no reserve (this disk may be small), a PACS that cannot commit, a watchdog that need not be waited for.
 sed -i -e 's/^port = 11112 /port = 104 /' -e 's/^reserve_bytes = [0-9]*/reserve_bytes = 0/' -e 's/^quiet_s = 60.0/quiet_s = 2.0/' \
-  -e 's/^commitment = true/commitment = false/' "$rootfs/etc/dicomnode/config.toml"
+  -e 's/^commitment = true/commitment = false/' -e '/^\[learn\]$/,/^enabled/s/^enabled = false/enabled = true/' \
+  -e '/^\[learn.hl7\]$/,/^enabled/s/^enabled = false/enabled = true/' "$rootfs/etc/dicomnode/config.toml"
 rm -rf "$rootfs/study"
 (cd "$source" && "$python" -c "
 import pathlib, sys
@@ -111,7 +112,8 @@ pid_of() { box systemctl show -P MainPID "$1"; }
 journal() { box journalctl -b --no-pager -o cat -u "$1"; }
 until_is running 60 booted >/dev/null
 
-services=("$node" dicomnode-engine dicomnode-gpu@0 dicomnode-web)
+box systemctl enable --now dicomnode-train dicomnode-hl7 2>/dev/null || true
+services=("$node" dicomnode-engine dicomnode-gpu@0 dicomnode-web dicomnode-train dicomnode-hl7)
 for service in "${services[@]}"; do
   check "$service is active after boot" "$(until_is active 120 state_of "$service")" active
   check "$service runs as" "$(box ps -o user= -p "$(pid_of "$service")" | tr -d ' ')" dicomnode
@@ -139,6 +141,21 @@ if [ "$(arrived)" != 2 ]; then
   for service in "${services[@]}"; do journal "$service" | tail -15; done
 fi
 kill "$pacs" 2>/dev/null || true
+
+say "learning"
+acknowledged() {
+  box /opt/dicomnode/current/bin/python -c "
+import socket
+lines = ('MSH|^~\\\\&|RIS|HOSPITAL|NODE|AI|20260102||ORU^R01^ORU_R01|7|P|2.5', 'PID|||1', 'OBR|1||A1|CT', 'OBX|1|TX|1||Clear.||||||F')
+with socket.create_connection(('127.0.0.1', 2575), 10) as peer:
+    peer.sendall(b'\x0b' + '\r'.join(lines).encode() + b'\r\x1c\r')
+    print(peer.recv(4096).split(b'MSA|')[1][:2].decode())"
+}
+check "a report by HL7 is kept and answered" "$(acknowledged)" AA
+box dicomnode learn now hippocampus_mr || true
+ended() { box dicomnode learn list --json 2>/dev/null | grep -cE '"state": "(done|parked)"'; }
+check "without labels a learning ends with a word" "$(until_is 1 120 ended)" 1
+box dicomnode learn list
 
 say "crashes and hangs"
 receiver=$(pid_of "$node")

@@ -16,13 +16,15 @@ from tests.learning_made import classifier_made, order_made, set_made
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 SPLITS = {Split.TRAIN: 21, Split.VALIDATION: 8, Split.CALIBRATION: 8}
+LONG = SPLITS | {Split.TRAIN: 600}
+"""Enough for some seconds of training."""
 FILE = "adapter.safetensors"
 BRISK = Oversight(idle=False)
 
 
 def test_a_training_that_is_killed_and_paused_ends_bit_for_bit_where_it_would_have_ended(tmp_path: Path) -> None:
     version = classifier_made(tmp_path)
-    order = order_made(version, set_made(tmp_path, version, SPLITS), RecipeName.NORM, epochs=5)
+    order = order_made(version, set_made(tmp_path, version, LONG), RecipeName.NORM, epochs=5)
     asked, killed = [0], []
 
     def on_progress(told: dict[str, object]) -> None:
