@@ -22,6 +22,8 @@ ASK_AGAIN_S = 1.0
 """Shortest time between two queries for one study whose counts differ."""
 ASK_SELDOM_S = 30.0
 """The same once the study is quiet, and waits for the rest of a series."""
+PATIENCE_S = 30.0
+"""A quiet study waits no longer for an answer."""
 ASK_AFTER_S = 0.2
 """The sender is left alone for so long after the last instance."""
 
@@ -63,7 +65,7 @@ class Watch:
     def _look(self, study: Waiting, now_s: float) -> Ready:
         ready = readiness(study, self._settings, now_s)
         is_half = self._half.get(study.study_key) == study.last_received_s
-        if ready is Ready.CAP or (ready is Ready.QUIET and not is_half):
+        if ready is Ready.CAP or (ready is Ready.QUIET and self._is_weighed(study, now_s) and not is_half):
             return ready
         answer = self._asked.get(study.study_key)
         if answer is None:
@@ -73,6 +75,12 @@ class Watch:
             return Ready.WAIT
         del self._asked[study.study_key]
         return self._weigh(study, answer.result(), now_s)
+
+    def _is_weighed(self, study: Waiting, now_s: float) -> bool:
+        """Whether this process asked after the last instance, and heard; one that starts anew knows of no half series."""
+        asked_s = self._asked_s.get(study.study_key, 0.0)
+        is_heard = study.study_key not in self._asked or now_s - asked_s >= PATIENCE_S
+        return asked_s > study.last_received_s and is_heard
 
     def _ask(self, study: Waiting, now_s: float, again_s: float) -> None:
         asked_s = self._asked_s.get(study.study_key, 0.0)

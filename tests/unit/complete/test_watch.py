@@ -148,3 +148,20 @@ def test_a_peer_that_cannot_count_falls_back_to_quiet_time(index: Index) -> None
     assert ticked(watch, ARRIVED_S + 59.0) == []
     assert ticked(watch, ARRIVED_S + 60.0) == [(1, Ready.QUIET)]
     watch.close()
+
+
+def test_an_engine_that_starts_anew_asks_before_it_takes_a_quiet_study(index: Index) -> None:
+    watch = watch_of(index, Pacs({SERIES_UID: 4}))
+
+    assert all(ticked(watch, ARRIVED_S + second) == [] for second in (61.0, 62.0, 100.0))
+    watch.close()
+
+
+def test_a_pacs_that_does_not_answer_holds_a_quiet_study_for_half_a_minute(index: Index) -> None:
+    over = threading.Event()
+    watch = Watch(index, SETTINGS, count=lambda _: over.wait(10) and None, needed=lambda _: None)
+
+    assert [watch.tick(ARRIVED_S + second) for second in (61.0, 90.0)] == [[], []]
+    assert watch.tick(ARRIVED_S + 91.0) == [(1, Ready.QUIET)]
+    over.set()
+    watch.close()
