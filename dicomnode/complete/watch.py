@@ -77,7 +77,7 @@ class Watch:
         return self._weigh(study, answer.result(), now_s)
 
     def _is_weighed(self, study: Waiting, now_s: float) -> bool:
-        """Whether this process asked after the last instance, and heard; one that starts anew knows of no half series."""
+        """Whether this process asked after the last instance, and heard: one that starts anew knows nothing."""
         asked_s = self._asked_s.get(study.study_key, 0.0)
         is_heard = study.study_key not in self._asked or now_s - asked_s >= PATIENCE_S
         return asked_s > study.last_received_s and is_heard
