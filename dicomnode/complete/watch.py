@@ -78,8 +78,8 @@ class Watch:
 
     def _is_weighed(self, study: Waiting, now_s: float) -> bool:
         """Whether this process asked after the last instance, and heard: one that starts anew knows nothing."""
-        asked_s = self._asked_s.get(study.study_key, 0.0)
-        is_heard = study.study_key not in self._asked or now_s - asked_s >= PATIENCE_S
+        asked_s, answer = self._asked_s.get(study.study_key, 0.0), self._asked.get(study.study_key)
+        is_heard = answer is None or (not answer.done() and now_s - asked_s >= PATIENCE_S)
         return asked_s > study.last_received_s and is_heard
 
     def _ask(self, study: Waiting, now_s: float, again_s: float) -> None:

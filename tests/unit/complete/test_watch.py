@@ -165,3 +165,12 @@ def test_a_pacs_that_does_not_answer_holds_a_quiet_study_for_half_a_minute(index
     assert watch.tick(ARRIVED_S + 91.0) == [(1, Ready.QUIET)]
     over.set()
     watch.close()
+
+
+def test_an_answer_that_came_while_nobody_looked_is_weighed_however_old(index: Index) -> None:
+    watch = watch_of(index, Pacs({SERIES_UID: 4}))
+    assert watch.tick(ARRIVED_S + 61.0) == []
+    watch._asked[1].result(10)
+
+    assert watch.tick(ARRIVED_S + 200.0) == []
+    watch.close()
