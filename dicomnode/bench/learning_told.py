@@ -25,7 +25,7 @@ Cells = Mapping[tuple[str, int], Sequence[Mapping[str, Any]]]
 
 @dataclass(frozen=True)
 class Between:
-    """A figure with its interval."""
+    """A figure with its interval, whose ends are NaN where one value alone was there."""
 
     value: float
     low: float
@@ -33,7 +33,11 @@ class Between:
 
     def __str__(self) -> str:
         """For a table."""
-        return f"{self.value:.3f} ({self.low:.3f}-{self.high:.3f})"
+        return f"{self.value:.3f}" + ("" if np.isnan(self.low) else f" ({self.low:.3f}-{self.high:.3f})")
+
+    def signed(self) -> str:
+        """For a table of differences."""
+        return f"{self.value:+.3f}" + ("" if np.isnan(self.low) else f" ({self.low:+.3f} to {self.high:+.3f})")
 
 
 @dataclass(frozen=True)
@@ -205,7 +209,7 @@ def _against_local(told: Told, size: int) -> list[Target]:
     if apart is None:
         return []
     words = f"chosen recipe ≥ local-only{f' - {margin:g}' if margin else ''}"
-    return [Target(words, size, f"{apart.value:+.3f} ({apart.low:+.3f} to {apart.high:+.3f})", apart.value >= -margin)]
+    return [Target(words, size, apart.signed(), apart.value >= -margin)]
 
 
 def _against_full(told: Told, size: int) -> list[Target]:

@@ -102,7 +102,7 @@ def figures_table(world: World) -> Table:
         here, on_a, on_c = (over_seeds(world.auc(arm, place, seeds)) for place in ("b", "a", "c"))
         lost = f"{world.base['a'] - on_a.value:+.3f}"
         name = arm if arm != CHOSEN else f"{arm}: {_taken(world)}"
-        table.add_row(name, _share(world, arm), str(len(seeds)), _plain(here), _plain(on_a), lost, _plain(on_c))
+        table.add_row(name, _share(world, arm), str(len(seeds)), str(here), str(on_a), lost, str(on_c))
     return table
 
 
@@ -129,7 +129,7 @@ def small_against_full(world: World) -> Iterator[Judged]:
     best = max(SMALL, key=lambda arm: float(world.auc(arm, "b", seeds).mean()))
     ratio = over_seeds(world.auc(best, "b", seeds) / world.auc(FULL, "b", seeds))
     words = f"{best} ({_share(world, best)} of the parameters) ≥ 98 % of full's AUC"
-    yield Judged("T3", world.name, words, _plain(ratio), ratio.value - AS_GOOD_AS_FULL)
+    yield Judged("T3", world.name, words, str(ratio), ratio.value - AS_GOOD_AS_FULL)
 
 
 def choice(world: World) -> Iterator[Judged]:
@@ -152,8 +152,8 @@ def held_against_full(world: World) -> Iterator[Judged]:
         here = over_seeds(world.apart(arm, FULL, "b"))
         away = over_seeds((world.apart(arm, FULL, "c") + world.apart(arm, FULL, "a")) / 2)
         good = world.name == MILD.name
-        yield Judged("T5", world.name, f"{arm}: here ≥ full - 0.02", _signed(here), here.value + LOCAL_COST, good)
-        yield Judged("T5", world.name, f"{arm}: mean of C and A ≥ full's", _signed(away), away.value, good)
+        yield Judged("T5", world.name, f"{arm}: here ≥ full - 0.02", here.signed(), here.value + LOCAL_COST, good)
+        yield Judged("T5", world.name, f"{arm}: mean of C and A ≥ full's", away.signed(), away.value, good)
 
 
 def forgetting(world: World) -> Iterator[Judged]:
@@ -162,7 +162,7 @@ def forgetting(world: World) -> Iterator[Judged]:
         if not (seeds := world.seeds(arm, FULL)):
             continue
         ours, full = (float(world.lost(one, seeds).mean()) for one in (arm, FULL))
-        found = f"{ours:.3f} of {full:.3f}; here {_signed(over_seeds(world.apart(arm, FULL, 'b')))}"
+        found = f"{ours:.3f} of {full:.3f}; here {over_seeds(world.apart(arm, FULL, 'b')).signed()}"
         words = f"{arm} loses at most half of what full loses on A"
         yield Judged("T6", world.name, words, found, max(full, 0.0) / 2 - ours)
 
@@ -181,12 +181,3 @@ def _share(world: World, arm: str) -> str:
 def _taken(world: World) -> str:
     taken = Counter(row["recipe"] for row in world.arms[CHOSEN].values())
     return ", ".join(f"{number} {name}" for name, number in taken.items())
-
-
-def _plain(one: Between) -> str:
-    return f"{one.value:.3f}" if np.isnan(one.low) else str(one)
-
-
-def _signed(one: Between) -> str:
-    between = "" if np.isnan(one.low) else f" ({one.low:+.3f} to {one.high:+.3f})"
-    return f"{one.value:+.3f}{between}"
