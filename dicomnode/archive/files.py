@@ -123,6 +123,20 @@ def write_whole(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def write_once(path: Path, content: bytes) -> None:
+    """Write a file whole, unless its name is taken: of several writers at once, one wins. Durable when this returns.
+
+    Its owner alone may read it.
+    """
+    if not path.exists():
+        temporary = synced_file(path.parent, content)
+        try:
+            _link(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
 def synced_file(folder: Path, content: bytes) -> Path:
     """A file in a folder, durable but for its name, which is to be another."""
     make_durable_folder(folder)

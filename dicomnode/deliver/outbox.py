@@ -4,17 +4,15 @@ Nothing enters it before it has passed the door; what the door rejects is kept i
 """
 
 import hashlib
-import os
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dicomnode.archive.files import require_uid, sync_folder, synced_file, write_whole
+from dicomnode.archive.files import require_uid, write_once, write_whole
 from dicomnode.errors import Permanent
 from dicomnode.index.database import Index
 from dicomnode.index.schema import DeliveryRow, ResultRow
@@ -60,7 +58,7 @@ def post(
         OutboxDamaged: a file has changed since it was written.
         UnsafeUid: a SOP Instance UID is none.
     """
-    results = tuple(write_once(state, run_key, item) for item in objects)
+    results = tuple(place_result(state, run_key, item) for item in objects)
     with index.transaction() as session:
         for result in results:
             add_result(session, state, result)
@@ -162,18 +160,11 @@ def add_deliveries(session: Session, sop_instance_uid: str, destinations: Iterab
     )
 
 
-def write_once(state: Path, run_key: str, item: OutboxObject) -> Result:
+def place_result(state: Path, run_key: str, item: OutboxObject) -> Result:
     """Write one object to the outbox; the first bytes under a UID stay for ever."""
     name = require_uid(item.sop_instance_uid, "SOP Instance UID")
     path = state / OUTBOX / run_key[:2] / run_key / f"{name}.dcm"
-    if not path.exists():
-        temporary = synced_file(path.parent, item.content)
-        try:
-            with suppress(FileExistsError):  # another process was first: its bytes stay
-                os.link(temporary, path)
-        finally:
-            temporary.unlink()
-    sync_folder(path.parent)
+    write_once(path, item.content)
     return Result(
         run_key=run_key,
         role=item.role,

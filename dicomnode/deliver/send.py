@@ -14,7 +14,7 @@ from pynetdicom.presentation import PresentationContext
 
 from dicomnode.deliver.fallback import can_fall_back, fallback_of, fallback_uid
 from dicomnode.deliver.ledger import DELIVERED, delivery, note_failure, note_stored
-from dicomnode.deliver.outbox import add_deliveries, add_result, load_result, read_unchanged, write_once
+from dicomnode.deliver.outbox import add_deliveries, add_result, load_result, place_result, read_unchanged
 from dicomnode.deliver.store import contexts_for, is_accepted, store
 from dicomnode.errors import NodeError
 from dicomnode.index.database import Index
@@ -155,7 +155,7 @@ def _fall_back(sender: Sender, result: Result) -> Result:
     content = read_unchanged(result)
     with sender.index.transaction() as session:
         copy = fallback_of(content, lambda uid: session.get(ResultRow, uid) is not None)
-        fallback = write_once(sender.state, result.run_key, copy)
+        fallback = place_result(sender.state, result.run_key, copy)
         add_result(session, sender.state, fallback)
         row = delivery(session, result.sop_instance_uid, sender.remote.name)
         if row is not None:

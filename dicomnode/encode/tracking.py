@@ -6,7 +6,6 @@ nobody without the node's key can go back from the UID to the patient.
 
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from pydicom import Dataset
 
+from dicomnode.archive.files import write_once
 from dicomnode.bundles.dicom_toml import Code, Finding, Segment
 from dicomnode.encode.uids import derived_uid
 
@@ -48,25 +48,8 @@ def patient_key(state: Path) -> bytes:
     """The node's secret for patient digests, made on first use and readable by its owner alone."""
     path = state / KEY_FILE
     if not path.exists():
-        _make_key(path)
+        write_once(path, secrets.token_bytes(KEY_BYTES))
     return path.read_bytes()
-
-
-def _make_key(path: Path) -> None:
-    """Write a key under a temporary name, then link it: of two processes, one key wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return
-    finally:
-        temporary.unlink()
 
 
 def segment_tracking(segment: Segment, task: str, source: Dataset, key: bytes) -> Tracking:

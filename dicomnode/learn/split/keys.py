@@ -6,7 +6,6 @@ have one ID under two issuers.
 """
 
 import hmac
-import os
 import secrets
 import unicodedata
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dicomnode.archive.files import make_durable_folder, sync_folder
+from dicomnode.archive.files import write_once
 from dicomnode.errors import ConfigFault, IdentityFault
 from dicomnode.index.element_text import PADDING
 from dicomnode.index.learning import PatientRow, SplitKeyRow
@@ -93,7 +92,7 @@ def split_key(state: Path) -> bytes:
     """
     file = state / KEY_FILE
     if not file.exists():
-        _make(file)
+        write_once(file, secrets.token_hex(SECRET_BYTES).encode())
     return _read(file)
 
 
@@ -133,28 +132,6 @@ def _keyed(secret: bytes, *parts: str) -> str:
 
 def _normalised(text: str) -> str:
     return unicodedata.normalize("NFC", text.strip(PADDING))
-
-
-def _make(file: Path) -> None:
-    """Write a new key under a name of its own, then link it: of two processes at once, one wins and both read it."""
-    make_durable_folder(file.parent)
-    own = file.with_name(f".split.{secrets.token_hex(8)}")
-    handle = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(handle, secrets.token_hex(SECRET_BYTES).encode())
-        os.fsync(handle)
-        _link(own, file)
-    finally:
-        os.close(handle)
-        own.unlink(missing_ok=True)
-    sync_folder(file.parent)
-
-
-def _link(own: Path, file: Path) -> None:
-    try:
-        file.hardlink_to(own)
-    except FileExistsError:
-        return
 
 
 def _read(file: Path) -> bytes:

@@ -1,11 +1,12 @@
 """How a file gets its name, and what becomes of one that is there already."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from dicomnode.archive.files import digest_of, place
+from dicomnode.archive.files import digest_of, place, write_once
 from tests.phantom import ct_series, encoded
 
 
@@ -61,3 +62,16 @@ def test_a_file_that_cannot_be_made_durable_has_no_name(incoming: Path, tmp_path
     os.close(reader)
     os.close(writer)
     assert not target.exists()
+
+
+def test_of_many_writers_at_once_one_wins_and_every_one_reads_its_bytes(tmp_path: Path) -> None:
+    def written(number: int, target: Path) -> bytes:
+        write_once(target, b"%d" % number)
+        return target.read_bytes()
+
+    with ThreadPoolExecutor(8) as threads:
+        for turn in range(50):
+            target = tmp_path / str(turn) / "patient.key"
+            read = set(threads.map(lambda number: written(number, target), range(8)))  # noqa: B023 - done before the next
+            assert len(read) == 1
+            assert [file.name for file in target.parent.iterdir()] == ["patient.key"]
