@@ -28,6 +28,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from dicomnode.errors import ConfigFault, DiskReserve, Permanent, Transient
 from dicomnode.full_disk import is_full
+from dicomnode.logs import places
 
 FLOW_VERSION = "1"
 """Counted up when workflows in flight can no longer be continued by this code."""
@@ -90,7 +91,7 @@ def step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
     def settled() -> Any:  # noqa: ANN401 - whatever the step gives, as JSON
         try:
-            return {"given": _with_room(lambda: function(*args, **kwargs))}
+            return {"given": _told(lambda: function(*args, **kwargs), _name(function))}
         except Permanent as fault:
             return {"family": family(fault), "reason": str(fault)}
 
@@ -119,7 +120,7 @@ def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
     def settled() -> Any:  # noqa: ANN401 - whatever the step gives, as JSON
         try:
-            return {"given": _with_room(lambda: function(*args, **kwargs))}
+            return {"given": _told(lambda: function(*args, **kwargs), _name(function))}
         except Permanent as fault:
             return {"family": family(fault), "reason": str(fault)}
         except Transient as fault:
@@ -137,6 +138,17 @@ def _given(outcome: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever the step 
     if "reason" in outcome:
         raise Refused(str(outcome["family"]), str(outcome["reason"]))
     return outcome["given"]
+
+
+def _told(function: Callable[[], T], name: str) -> T:
+    """What a function gives; a fault that nobody foresaw is logged where it happens: no record keeps its place."""
+    try:
+        return _with_room(function)
+    except (Permanent, Transient):
+        raise
+    except Exception as fault:
+        log.error("step.unforeseen", step=name, fault=type(fault).__name__, at=places(fault))
+        raise
 
 
 def _with_room(function: Callable[[], T]) -> T:

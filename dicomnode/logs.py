@@ -6,7 +6,9 @@ keys may appear; a field that is named like an identity is withheld, and its nam
 
 import logging
 import sys
+import traceback
 import warnings
+from pathlib import Path
 
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
@@ -77,6 +79,12 @@ def withhold_identity(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 def is_identity(field: str) -> bool:
     """Whether a field's name says that it holds a patient's identity."""
     return field.casefold().replace("_", "").replace("-", "") in IDENTITY
+
+
+def places(fault: BaseException) -> list[str]:
+    """Where a fault came from, innermost last. Its words stay out: those of a library may quote a data set."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    return ["/".join(Path(frame.filename).parts[-2:]) + f":{frame.lineno} {frame.name}" for frame in frames]
 
 
 def _route_standard_logging(settings: Log, shared: list[Processor]) -> None:

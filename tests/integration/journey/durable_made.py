@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 from dicomnode import durable
+from dicomnode.config.tables import Log
 from dicomnode.errors import Permanent, Transient
+from dicomnode.logs import set_up_logs
 
 STATE, LOG = Path(sys.argv[1]), Path(sys.argv[2])
 QUEUES = (durable.Queue("several", 4), durable.Queue("one", 1))
@@ -26,6 +28,10 @@ def note(name: str) -> str:
 
 def refuse(name: str) -> None:
     raise Permanent(f"{name} lacks a slice")
+
+
+def trip(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def stumble(name: str) -> str:
@@ -58,6 +64,14 @@ def stumbled(name: str) -> None:
     say("stumbled", durable.step(stumble, name), tried[name])
 
 
+@durable.workflow(name="tripped")
+def tripped(name: str) -> None:
+    try:
+        durable.step(trip, name)
+    except ValueError:
+        say("tripped", name)
+
+
 @durable.workflow(name="poison", crashes=3)
 def poison(name: str) -> None:
     durable.step(die, name)
@@ -71,6 +85,7 @@ def asker(name: str) -> None:
         say("given-up", type(fault).__name__)
 
 
+set_up_logs(Log(format="json"), "test")
 with durable.executor(f"sqlite:///{STATE / 'engine.sqlite'}", STATE, "test", QUEUES, QUEUES):
     for line in sys.stdin.read().split():
         workflow, queue, name, priority = line.split(":")

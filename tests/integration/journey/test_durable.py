@@ -1,5 +1,6 @@
 """Durable work across real processes that die."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +14,15 @@ PROGRAM = Path(__file__).parent / "durable_made.py"
 
 def worked(folder: Path, jobs: str, seconds: float = 4.0) -> int:
     """Run the process once with these jobs ("workflow:queue:name:priority ..."); its exit code."""
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), str(folder), str(folder / "log"), str(seconds)],
-        input=jobs,
-        text=True,
-        timeout=120,
-        check=False,
-        stderr=subprocess.DEVNULL,
-    )
+    with (folder / "stderr").open("a") as stderr:
+        done = subprocess.run(
+            [sys.executable, str(PROGRAM), str(folder), str(folder / "log"), str(seconds)],
+            input=jobs,
+            text=True,
+            timeout=120,
+            check=False,
+            stderr=stderr,
+        )
     return done.returncode
 
 
@@ -55,6 +57,18 @@ def test_a_transient_fault_is_tried_again(tmp_path: Path) -> None:
     worked(tmp_path, "stumbled:several:x:100", 6.0)
 
     assert said(tmp_path, "stumbled") == [["x", "2"]]
+
+
+def test_a_fault_that_nobody_foresaw_is_logged_with_its_place_and_without_its_words(tmp_path: Path) -> None:
+    worked(tmp_path, "tripped:several:Doe^Jane:100")
+
+    assert said(tmp_path, "tripped") == [["Doe^Jane"]]
+    logged = (tmp_path / "stderr").read_text()
+    (told,) = [line for line in map(json.loads, logged.splitlines()) if line["event"] == "step.unforeseen"]
+    assert (told["step"], told["fault"]) == ("trip", "ValueError")
+    assert told["at"][-1].startswith("journey/durable_made.py:")
+    assert told["at"][-1].endswith(" trip")
+    assert "Doe" not in logged
 
 
 @pytest.mark.timeout(300)
