@@ -23,7 +23,7 @@ from dbos._serialization import DBOSPortableJSON
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dicomnode.errors import ConfigFault, DiskReserve, Permanent, Transient
@@ -39,10 +39,19 @@ TRIES = 6
 """Of a step that is Transient: for about two minutes, with a wait three times longer each time."""
 ROOM_AGAIN_S = 5.0
 """Between two looks whether a full disk has room again."""
+PASSING = (OperationalError, InterfaceError, IntegrityError, TimeoutError)
+"""Of a database, what a later try mostly finds gone: locked, restarted, or a key that two wrote at once."""
 CONNECTIONS = 20
 log = structlog.get_logger()
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class IndexAway(Transient):
+    """A database did not take or give what it was asked: busy, restarting, or another was first."""
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__(f"a database could not be read or written ({type(fault).__name__})")
 
 
 class Refused(Permanent):
@@ -146,6 +155,9 @@ def _told(function: Callable[[], T], name: str) -> T:
         return _with_room(function)
     except (Permanent, Transient):
         raise
+    except PASSING as fault:
+        log.warning("step.no_database", step=name, fault=type(fault).__name__)
+        raise IndexAway(fault) from fault
     except Exception as fault:
         log.error("step.unforeseen", step=name, fault=type(fault).__name__, at=places(fault))
         raise

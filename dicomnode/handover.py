@@ -6,7 +6,7 @@ Written whole under a temporary name and renamed; arrays without pickle, the res
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,12 @@ from dicomnode.values import (
     Volume,
 )
 
+WORK = "work"
+
 
 def handover_folder(state: Path, run_key: str) -> Path:
     """Where the files of one run lie."""
-    return state / "work" / run_key
+    return state / WORK / run_key
 
 
 def hand_over(state: Path, run_key: str, volume: Volume, prediction: Prediction, pictured: Sequence[int] = ()) -> None:
@@ -71,11 +73,15 @@ def handed_over(state: Path, run_key: str) -> tuple[Volume, Prediction]:
         return _volume(facts["volume"], arrays, prediction), prediction
 
 
-def forget(state: Path, run_keys: Iterable[str]) -> None:
-    """Remove the files of runs that have ended, and what a kill left half-written of them."""
-    for run_key in run_keys:
-        shutil.rmtree(handover_folder(state, run_key), ignore_errors=True)
-        _remove_parts(state, run_key)
+def handed_runs(state: Path) -> frozenset[str]:
+    """Keys of the runs that have files here, whole or half-written."""
+    return frozenset(folder.name.split(".")[0] for folder in (state / WORK).glob("*"))
+
+
+def forget(state: Path, run_key: str) -> None:
+    """Remove the files of a run that has ended, and what a kill left half-written of it."""
+    shutil.rmtree(handover_folder(state, run_key), ignore_errors=True)
+    _remove_parts(state, run_key)
 
 
 def _remove_parts(state: Path, run_key: str) -> None:

@@ -8,6 +8,7 @@ study into runs: one study × one model version each. From there on, what travel
 each line below is a durable step: done once, whatever crashes.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from dicomnode import durable
@@ -30,6 +31,8 @@ SHADOW = Queue("shadow", 1, SELDOM_S)
 CRASHES = 3
 """A run that kills its process so often is parked, alone."""
 
+ASKED_ONCE = ("withdraw", "prior", "drawing")
+"""Duties that no clock asks for again."""
 TOLD_TO_THE_READER = ("SeriesRefused", "ModelFault", "Transient")
 """What kept a study from being analysed is reported to the radiologist; a matter of IT's alone is not."""
 
@@ -53,11 +56,7 @@ def register(stages: Stages) -> None:
     """Register the workflows of the journey, before the executor starts."""
     register_run(stages)
     register_delivery(stages)
-
-    @durable.workflow(name="chore")
-    def chore(name: str, moment: str) -> None:
-        """Do one of the engine's regular duties (catch-up, retention, commitment reports we owe)."""
-        durable.step(stages.chore, name, moment)
+    register_chore(stages)
 
 
 def register_run(stages: Stages) -> None:
@@ -108,12 +107,37 @@ def register_delivery(stages: Stages) -> None:
     @durable.workflow(name="deliver")
     def deliver(result_uid: str, destination: str, since_ms: int, attempt: int, rank: int) -> None:
         """Send one result to one destination; the next attempt is a row, no slot waits for it."""
-        outcome = durable.step(stages.send, result_uid, destination, since_ms)
+        outcome = sent_or_later(stages, result_uid, destination, since_ms)
         if outcome == "sent":
             durable.step(stages.ask_commitment, destination)
         elif outcome == "later":
             delay_s = stages.back_off_s(attempt)
             durable.enqueue(delivery_job(result_uid, destination, since_ms, attempt + 1, rank=rank, delay_s=delay_s))
+
+
+def register_chore(stages: Stages) -> None:
+    """The engine's duties."""
+
+    @durable.workflow(name="chore")
+    def chore(name: str, moment: str, tries: int = 0) -> None:
+        """Do one of the engine's duties (catch-up, retention, commitment reports we owe)."""
+        try:
+            durable.step(stages.chore, name, moment)
+        except Exception:
+            if name not in ASKED_ONCE or tries >= durable.TRIES:
+                raise
+            durable.enqueue(chore_job(name, moment, tries=tries + 1, delay_s=stages.back_off_s(tries)))
+
+
+def sent_or_later(stages: Stages, result_uid: str, destination: str, since_ms: int) -> str:
+    """What came of one attempt; where something went wrong that nobody foresaw, there will be another."""
+    try:
+        return durable.step(stages.send, result_uid, destination, since_ms)
+    except Exception as fault:  # noqa: BLE001 - no result is left behind, whatever it was
+        words = stages.in_words(fault)
+    with suppress(Exception):
+        durable.step(stages.note_unsent, result_uid, destination, words)
+    return "later"
 
 
 def journey_job(run_key: str, attempt: int, priority: Priority, model: str, *, shadow: bool = False) -> Job:
@@ -140,6 +164,10 @@ def delivery_job(
     return Job("deliver", send_queue(destination).name, job_id, arguments, rank, delay_s)
 
 
-def chore_job(name: str, moment: str, queue: Queue = CHORES) -> Job:
-    """One regular duty at one moment: a double start does nothing twice."""
-    return Job("chore", queue.name, f"chore:{name}:{moment}", (name, moment), QUEUE_PRIORITY[Priority.ROUTINE])
+def chore_job(name: str, moment: str, queue: Queue = CHORES, *, tries: int = 0, delay_s: float = 0.0) -> Job:
+    """One duty at one moment: a double start does nothing twice. `tries`: how often it came to nothing before."""
+    job_id, arguments = f"chore:{name}:{moment}", (name, moment)
+    rank = QUEUE_PRIORITY[Priority.ROUTINE]
+    if not tries:
+        return Job("chore", queue.name, job_id, arguments, rank)
+    return Job("chore", queue.name, f"{job_id}:{tries}", (*arguments, tries), rank, delay_s)

@@ -14,7 +14,7 @@ from dicomnode.bundles.dicom_toml import DicomToml, load_dicom_toml
 from dicomnode.config.profiles import PICTURES
 from dicomnode.config.tables import Config, ModelSetting
 from dicomnode.deliver.commitment import overdue, request_commitment, unasked
-from dicomnode.deliver.ledger import delivery, park
+from dicomnode.deliver.ledger import delivery, note_failure, park
 from dicomnode.deliver.outbox import OutboxObject, load_result, post, quarantine
 from dicomnode.deliver.send import Sender, send
 from dicomnode.encode.context import Encoded
@@ -207,6 +207,10 @@ class Stages:
             return "sent" if sent.status is DeliveryStatus.SENT else ""
         return ""
 
+    def note_unsent(self, result_uid: str, destination: str, reason: str) -> None:
+        """Keep why an attempt came to nothing."""
+        note_failure(self.index, result_uid, destination, reason)
+
     def _tell_sent(self, destination: str, study_uid: str) -> None:
         peer = self.config.peers[destination]
         AuditTrail.of(self.config).sent(called_ae=peer.ae_title, address=peer.host, study_uid=study_uid)
@@ -236,6 +240,8 @@ class Stages:
 
     def in_words(self, fault: Exception) -> str:
         """What ended a run that nobody foresaw, with what to do."""
+        if isinstance(fault, NodeError):
+            return str(fault)
         if "MaxRecoveryAttempts" in type(fault).__name__ or "maximum recovery" in str(fault).lower():
             return KILLED_ITS_PROCESS
         return f"unforeseen {type(fault).__name__}; the log of this time has the details"
@@ -309,18 +315,18 @@ class Stages:
     def _note(self, run_key: str, stage: str) -> None:
         """Keep the stage; a run that began to post before a crash goes on posting, whatever is done again for it."""
         with self.index.transaction() as session:
-            row = require_run(session, run_key)
+            row = require_run(session, run_key, lock=True)
             row.stage = row.stage if row.stage == POSTING else stage
 
     def _say(self, run_key: str, summary: dict[str, object], embedding: tuple[float, ...]) -> None:
         with self.index.transaction() as session:
-            require_run(session, run_key).summary = summary
+            require_run(session, run_key, lock=True).summary = summary
             if embedding:
                 session.merge(EmbeddingRow(run_key=run_key, numbers=list(embedding)))
 
     def _took(self, run_key: str, seconds: dict[str, float]) -> None:
         with self.index.transaction() as session:
-            row = require_run(session, run_key)
+            row = require_run(session, run_key, lock=True)
             row.seconds = {**row.seconds, **{name: round(value, 3) for name, value in seconds.items()}}
 
 

@@ -58,11 +58,11 @@ def retire(index: Index, config: Config, now: float) -> list[Retired]:
     state = config.node.state
     recover(index, state)
     _forget_notes(index, now)
-    old_s = now - config.storage.keep_days * DAY_S
+    old = StudyRow.last_received_s < now - config.storage.keep_days * DAY_S
     retired = [
         Retired(uid, f"older than {config.storage.keep_days:g} days")
-        for key, uid in _candidates(index, StudyRow.last_received_s < old_s)
-        if _retire_one(index, state, key, "kept long enough")
+        for key, uid in _candidates(index, old)
+        if _retire_one(index, state, key, old, "kept long enough")
     ]
     settled = StudyRow.state.in_(("decided", "retired")) & ~exists().where(
         RunRow.study_key == StudyRow.study_key, RunRow.status == RunStatus.PARKED
@@ -70,7 +70,7 @@ def retire(index: Index, config: Config, now: float) -> list[Retired]:
     for key, uid in _candidates(index, settled):
         if shutil.disk_usage(state).free >= config.storage.keep_free_bytes:
             break
-        if _retire_one(index, state, key, "made room on the disk"):
+        if _retire_one(index, state, key, settled, "made room on the disk"):
             retired.append(Retired(uid, "too little free disk"))
     _tell(config, retired)
     return retired
@@ -116,9 +116,11 @@ def _candidates(index: Index, which: ColumnElement[bool]) -> list[tuple[int, str
         return [(key, uid) for key, uid in session.execute(query)]
 
 
-def _retire_one(index: Index, state: Path, study_key: int, reason: str) -> bool:
+def _retire_one(index: Index, state: Path, study_key: int, which: ColumnElement[bool], reason: str) -> bool:
+    """Remove a study that is still one of `which`: since it became a candidate, images of it may have come."""
     with index.transaction() as session:
-        row = session.get(StudyRow, study_key, with_for_update=True)
+        query = select(StudyRow).where(which, StudyRow.study_key == study_key).with_for_update()
+        row = session.scalars(query).first()
         if row is None or is_needed(session, study_key):
             return False
         folder = state / STUDIES / row.study_uid

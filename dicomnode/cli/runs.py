@@ -12,6 +12,7 @@ from dicomnode.audit import AuditTrail, login_name
 from dicomnode.cli.context import Opened
 from dicomnode.deliver.status import held_up
 from dicomnode.errors import ConfigFault
+from dicomnode.index.runs import require_run
 from dicomnode.index.schema import RunRow
 from dicomnode.index.work import (
     ListedRun,
@@ -122,7 +123,7 @@ def cancel(ctx: typer.Context, run: Annotated[str, typer.Argument(help="Beginnin
     """Stop a run before it sends anything."""
     opened: Opened = ctx.obj
     with opened.index.transaction() as session:
-        row = run_by_prefix(session, run)
+        row = require_run(session, run_by_prefix(session, run).run_key, lock=True)
         cancel_run(row)
     _audited(opened, "cancel", run_key=row.run_key)
     typer.echo(f"run {row.run_key[:12]} is cancelled")

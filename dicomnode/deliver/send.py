@@ -16,7 +16,7 @@ from dicomnode.deliver.fallback import can_fall_back, fallback_of, fallback_uid
 from dicomnode.deliver.ledger import DELIVERED, delivery, note_failure, note_stored
 from dicomnode.deliver.outbox import add_deliveries, add_result, load_result, place_result, read_unchanged
 from dicomnode.deliver.store import contexts_for, is_accepted, store
-from dicomnode.errors import NodeError
+from dicomnode.errors import NodeError, Permanent
 from dicomnode.index.database import Index
 from dicomnode.index.schema import ResultRow
 from dicomnode.peers.associate import association
@@ -24,6 +24,13 @@ from dicomnode.peers.remote import Remote
 from dicomnode.values import DeliveryStatus, Result
 
 log = structlog.get_logger()
+
+
+class Withdrawn(Permanent):
+    """Its images were rejected or corrected before it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__("the result was withdrawn before it was sent")
 
 
 @dataclass(frozen=True)
@@ -92,17 +99,24 @@ def _send_waiting(sender: Sender, waiting: dict[str, Result]) -> dict[str, Sent 
 
 
 def _prepared(sender: Sender, result: Result) -> Result | Sent | NodeError:
-    """What to send for a result: itself, or the fallback this destination was given before; or why not."""
+    """What to send for a result: itself, or the fallback this destination was given before; or why not.
+
+    The attempt counts from here on: whoever withdraws the result then knows that the destination may have it.
+    """
     with sender.index.transaction() as session:
         uid = result.sop_instance_uid
-        row = delivery(session, fallback_uid(uid), sender.remote.name)
+        row = delivery(session, fallback_uid(uid), sender.remote.name, lock=True)
         if row is not None:
             result = load_result(session, sender.state, row.sop_instance_uid)
         else:
             add_deliveries(session, uid, [sender.remote.name])
-            row = delivery(session, uid, sender.remote.name)
-    if row is not None and row.status in DELIVERED:
-        return Sent(result, DeliveryStatus(row.status), row.reason)
+            row = delivery(session, uid, sender.remote.name, lock=True)
+        assert row is not None
+        if row.status in DELIVERED:
+            return Sent(result, DeliveryStatus(row.status), row.reason)
+        if row.status == DeliveryStatus.WITHDRAWN:
+            return Withdrawn()
+        row.attempts += 1
     try:
         read_unchanged(result)
     except NodeError as fault:

@@ -46,7 +46,7 @@ def close_runs(index: Index) -> tuple[str, ...]:
 
 def held_up(session: Session, now_s: float) -> tuple[HeldUp, ...]:
     """What waits at each destination after an attempt that came to nothing; the longest wait first."""
-    unsent = and_(DeliveryRow.status == DeliveryStatus.QUEUED, DeliveryRow.attempts > 0)
+    unsent = DeliveryRow.status == DeliveryStatus.QUEUED
     unasked = and_(DeliveryRow.status == DeliveryStatus.SENT, DeliveryRow.requested_s.is_(None))
     unreported = and_(DeliveryRow.status == DeliveryStatus.SENT, DeliveryRow.reason == NO_REPORT)
     query = (

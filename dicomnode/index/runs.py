@@ -139,13 +139,15 @@ def load_run(session: Session, state: Path, key: str, model: ModelVersion) -> tu
     )
 
 
-def require_run(session: Session, key: str) -> RunRow:
-    """The row of a run.
+def require_run(session: Session, key: str, *, lock: bool = False) -> RunRow:
+    """The row of a run; `lock`: nobody else changes it before this transaction ends.
 
     Raises:
         IdentityFault: there is none.
     """
-    row = session.get(RunRow, key)
+    if lock:
+        session.flush()  # the row is read anew
+    row = session.get(RunRow, key, with_for_update=lock or None)
     if row is None:
         raise IdentityFault(f"there is no run {key[:12]}: list them with `dicomnode runs`")
     return row
@@ -158,7 +160,7 @@ def paused_scopes(session: Session) -> frozenset[str]:
 
 def begin(session: Session, key: str, stage: str) -> bool:
     """Note that a run works on a stage; False where it has ended, or where it is paused and waits to be queued anew."""
-    row = require_run(session, key)
+    row = require_run(session, key, lock=True)
     if RunStatus(row.status) in ENDED:
         return False
     if {"all", f"model:{row.model}"} & paused_scopes(session):
@@ -170,13 +172,13 @@ def begin(session: Session, key: str, stage: str) -> bool:
 
 def end(session: Session, key: str, status: RunStatus, reason: str) -> None:
     """Note how a run ended."""
-    row = require_run(session, key)
+    row = require_run(session, key, lock=True)
     row.status, row.reason, row.finished_s = status, reason, time.time()
 
 
 def may_post(session: Session, key: str) -> bool:
     """Whether a run's results may go out now: it was not cancelled, and its study is not held."""
-    row = require_run(session, key)
+    row = require_run(session, key, lock=True)
     if session.get_one(StudyRow, row.study_key).state == "held":
         end(session, key, RunStatus.CANCELLED, "the study's identity came into question before the results went out")
     if row.status == RunStatus.CANCELLED:
@@ -187,7 +189,7 @@ def may_post(session: Session, key: str) -> bool:
 
 def note_posted(session: Session, key: str, *, parked: bool, reason: str) -> None:
     """Note that a run's results are in the outbox: delivery follows, or (could not analyse) a person besides."""
-    row = require_run(session, key)
+    row = require_run(session, key, lock=True)
     row.stage = POSTED
     row.status, row.reason = (RunStatus.PARKED if parked else RunStatus.DELIVERING), reason
 
@@ -195,14 +197,14 @@ def note_posted(session: Session, key: str, *, parked: bool, reason: str) -> Non
 def note_fault(session: Session, key: str, family: str) -> None:
     """Keep which branch of the error tree ended a run, where one did: how often a version fails is watched."""
     if family:
-        row = require_run(session, key)
+        row = require_run(session, key, lock=True)
         row.summary = {**row.summary, FAULT: family}
 
 
-def runs_ended_before(session: Session, before_s: float) -> Sequence[str]:
-    """Keys of runs that have ended and were made before a time."""
-    query = select(RunRow.run_key).where(RunRow.status.in_(ENDED), RunRow.created_s < before_s)
-    return session.scalars(query).all()
+def has_ended_before(session: Session, key: str, before_s: float) -> bool:
+    """Whether a run has ended and was made before a time; it is not retried before this transaction ends."""
+    row = session.get(RunRow, key, with_for_update=True)
+    return row is None or (RunStatus(row.status) in ENDED and row.created_s < before_s)
 
 
 def runs_to_start(session: Session) -> Sequence[RunRow]:

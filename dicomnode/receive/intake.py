@@ -84,8 +84,9 @@ class Intake:
         """Remove temporary files that no living association owns."""
         oldest_s = time.time() - STALE_S
         for file in self.folder.iterdir():
-            if file.is_file() and file.stat().st_mtime < oldest_s:
-                file.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # its owner was done with it meanwhile
+                if file.is_file() and file.stat().st_mtime < oldest_s:
+                    file.unlink()
 
 
 class Incoming:

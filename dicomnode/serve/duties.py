@@ -1,6 +1,7 @@
 """Regular duties of the engine: APScheduler says when, a durable workflow does them."""
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,10 +21,10 @@ from dicomnode.choose.prior import fetch_prior
 from dicomnode.config.tables import Config
 from dicomnode.durable import Queue
 from dicomnode.errors import NodeError
-from dicomnode.handover import forget
+from dicomnode.handover import forget, handed_runs
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LearnedVersionRow
-from dicomnode.index.runs import runs_ended_before
+from dicomnode.index.runs import has_ended_before
 from dicomnode.index.schema import CommitmentDutyRow, DeliveryRow, TickRow
 from dicomnode.journey import CHORES, chore_job, send_queue
 from dicomnode.learn.harvest.drawings import harvest_drawing
@@ -67,6 +68,7 @@ class Duties:
             "versions": lambda _: watch_versions(index, config, time.time()),
             **{f"commitment:{name}": partial(self._commitment, name) for name in config.peers},
         }
+        self._retiring = threading.Lock()
         self._was_away: dict[str, bool] = {}
         self._learning = Schedule(config, index, start_learning)
 
@@ -142,11 +144,18 @@ class Duties:
                 log.error("catch_up.failed", peer=source, reason=str(fault))
 
     def _retention(self, _: str) -> None:
-        retire(self._index, self._config, time.time())
-        with self._index.snapshot() as session:
-            ended = runs_ended_before(session, time.time() - DAY_S)
-        forget(self._config.node.state, ended)
-        durable.purge(time.time() - KEEP_RECORDS_S)
+        with self._retiring:  # the nightly one may meet the hourly one
+            retire(self._index, self._config, time.time())
+            self._forget_handovers()
+            durable.purge(time.time() - KEEP_RECORDS_S)
+
+    def _forget_handovers(self) -> None:
+        """One at a time: a run that ended may be retried while the others are looked at."""
+        state = self._config.node.state
+        for run_key in handed_runs(state):
+            with self._index.transaction() as session:
+                if has_ended_before(session, run_key, time.time() - DAY_S):
+                    forget(state, run_key)
 
     def _look_at_drift(self, _: str) -> None:
         from dicomnode.learn.watch.daily import watch_drift  # slow to import, and needed once a day

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dicomnode.handover import forget, hand_over, handed_over, handover_folder
+from dicomnode.handover import forget, hand_over, handed_over, handed_runs, handover_folder
 from dicomnode.values import (
     Classification,
     Detection,
@@ -124,7 +124,8 @@ def test_what_a_killed_process_wrote_of_a_run_goes_with_the_next_try(tmp_path: P
 
     assert not left.exists()
     assert other.exists()
-    forget(tmp_path, ["other"])
+    assert handed_runs(tmp_path) == {"key", "other"}
+    forget(tmp_path, "other")
     assert not other.exists()
 
 
@@ -133,7 +134,8 @@ def test_what_is_forgotten_is_gone_and_nothing_else(tmp_path: Path) -> None:
     for key in ("old", "new"):
         hand_over(tmp_path, key, volume(), prediction)
 
-    forget(tmp_path, ["old", "never there"])
+    for key in ("old", "never there"):
+        forget(tmp_path, key)
 
     assert not handover_folder(tmp_path, "old").exists()
     assert handover_folder(tmp_path, "new").exists()

@@ -1,5 +1,6 @@
 """The report on paper: whose it is, what was found, how sure, by which model, and what it is not."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -46,6 +47,8 @@ PIXELS = 720
 """Height and width into which a view is drawn: at most 190 pixels to the inch."""
 QUALITY = 90
 """Of the JPEG pictures."""
+WRITING = threading.Lock()
+"""A font embeds its subset in one document at a time."""
 TALLEST = (270.0, 240.0, 210.0, 180.0, 155.0, 130.0)
 """Points that a row of pictures may take: the most with which all fits on one page, else the most."""
 
@@ -66,7 +69,8 @@ def report_pdf(told: Told) -> bytes:
     fitting = next(((tallest, 1) for tallest, pages in lengths if pages == 1), None)
     tallest, pages = fitting or (TALLEST[0], _laid_out(told, shots, TALLEST[0], total=0)[1].page)
     buffer, quill = _laid_out(told, shots, tallest, total=pages)
-    quill.canvas.save()
+    with WRITING:
+        quill.canvas.save()
     return buffer.getvalue()
 
 

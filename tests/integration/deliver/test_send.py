@@ -1,6 +1,8 @@
 """C-STORE of results: what is proposed, what is sent, and what each answer means."""
 
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -20,8 +22,9 @@ from pydicom.uid import (
 from dicomnode.deliver.fallback import fallback_uid
 from dicomnode.deliver.ledger import delivery, park
 from dicomnode.deliver.outbox import OutboxDamaged, post, read_unchanged
-from dicomnode.deliver.send import Sender, Sent, send, send_many
+from dicomnode.deliver.send import Sender, Sent, Withdrawn, send, send_many
 from dicomnode.index.database import Index
+from dicomnode.index.withdrawals import mark_withdrawn, withdrawal_of
 from dicomnode.index.work import retry_deliveries
 from dicomnode.peers.faults import Aborted, BusyPeer, Failed, NoAnswer, NotAccepted, Rejected
 from dicomnode.values import DeliveryStatus, Result, Role
@@ -323,3 +326,34 @@ def test_a_large_result_over_many_pdus_arrives_whole(tmp_path: Path, index: Inde
         send(Sender(index, tmp_path, remote), seg)
 
     assert pacs.stored[seg.sop_instance_uid][1] == body(seg)
+
+
+def test_a_result_withdrawn_while_it_is_on_its_way_is_withdrawn_there_too_and_stays_so(
+    tmp_path: Path, index: Index
+) -> None:
+    (seg,) = posted(index, tmp_path, mask())
+    with peer(Pacs(answers_after_s=1.5)) as remote, ThreadPoolExecutor(1) as thread:
+        sending = thread.submit(send, Sender(index, tmp_path, remote), seg)
+        while row(index, seg.sop_instance_uid)[1] == 0:
+            time.sleep(0.01)
+        with index.transaction() as session:
+            wanted = withdrawal_of(session, RUN)
+            mark_withdrawn(session, RUN, "rejected")
+        sending.result(10)
+
+    assert wanted.destinations == ("pacs",)
+    assert row(index, seg.sop_instance_uid) == (DeliveryStatus.WITHDRAWN, 1, "rejected")
+
+
+def test_a_withdrawn_result_is_not_sent_whoever_asks(tmp_path: Path, index: Index) -> None:
+    (seg,) = posted(index, tmp_path, mask())
+    with index.transaction() as session:
+        mark_withdrawn(session, RUN, "rejected")
+    pacs = Pacs()
+    with peer(pacs) as remote:
+        with pytest.raises(Withdrawn):
+            send(Sender(index, tmp_path, remote), seg)
+        park(index, seg.sop_instance_uid, "pacs", "withdrawn")
+
+    assert pacs.store_count == 0
+    assert row(index, seg.sop_instance_uid) == (DeliveryStatus.WITHDRAWN, 0, "rejected")

@@ -6,13 +6,15 @@ import sys
 import time
 from pathlib import Path
 
-from dicomnode import durable
+from sqlalchemy.exc import OperationalError
+
+from dicomnode import durable, journey
 from dicomnode.config.tables import Log
 from dicomnode.errors import Permanent, Transient
 from dicomnode.logs import set_up_logs
 
 STATE, LOG = Path(sys.argv[1]), Path(sys.argv[2])
-QUEUES = (durable.Queue("several", 4), durable.Queue("one", 1))
+QUEUES = (durable.Queue("several", 4), durable.Queue("one", 1), journey.send_queue("pacs"), journey.CHORES)
 tried: dict[str, int] = {}
 
 
@@ -32,6 +34,13 @@ def refuse(name: str) -> None:
 
 def trip(name: str) -> None:
     raise ValueError(f"{name} is no number")
+
+
+def lock(name: str) -> str:
+    tried[name] = tried.get(name, 0) + 1
+    if tried[name] < 2:
+        raise OperationalError("UPDATE", {}, Exception("database is locked"))
+    return name
 
 
 def stumble(name: str) -> str:
@@ -72,6 +81,11 @@ def tripped(name: str) -> None:
         say("tripped", name)
 
 
+@durable.workflow(name="locked")
+def locked(name: str) -> None:
+    say("locked", durable.step(lock, name), tried[name])
+
+
 @durable.workflow(name="poison", crashes=3)
 def poison(name: str) -> None:
     durable.step(die, name)
@@ -85,9 +99,47 @@ def asker(name: str) -> None:
         say("given-up", type(fault).__name__)
 
 
+class Stages:
+    """A destination and a duty that fail once, as nobody foresaw."""
+
+    def send(self, result_uid: str, destination: str, since_ms: int) -> str:
+        stumble_once(result_uid)
+        return "sent"
+
+    def chore(self, name: str, moment: str) -> None:
+        stumble_once(moment)
+        say("chore", name, moment)
+
+    def ask_commitment(self, destination: str) -> None:
+        say("sent", destination)
+
+    def note_unsent(self, result_uid: str, destination: str, reason: str) -> None:
+        say("unsent", result_uid, reason)
+
+    def in_words(self, fault: Exception) -> str:
+        return type(fault).__name__
+
+    def back_off_s(self, attempt: int) -> float:
+        return 0.5
+
+
+def stumble_once(name: str) -> None:
+    tried[name] = tried.get(name, 0) + 1
+    if tried[name] < 2:
+        raise KeyError(name)
+
+
+journey.register_delivery(Stages())
+journey.register_chore(Stages())
 set_up_logs(Log(format="json"), "test")
 with durable.executor(f"sqlite:///{STATE / 'engine.sqlite'}", STATE, "test", QUEUES, QUEUES):
     for line in sys.stdin.read().split():
         workflow, queue, name, priority = line.split(":")
+        if workflow == "deliver":
+            durable.enqueue(journey.delivery_job(name, "pacs", 0, rank=int(priority)))
+            continue
+        if workflow == "chore":
+            durable.enqueue(journey.chore_job("withdraw", name))
+            continue
         durable.enqueue(durable.Job(workflow, queue, f"{workflow}:{name}", (name,), int(priority)))
     time.sleep(float(sys.argv[3]))

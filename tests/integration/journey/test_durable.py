@@ -59,6 +59,25 @@ def test_a_transient_fault_is_tried_again(tmp_path: Path) -> None:
     assert said(tmp_path, "stumbled") == [["x", "2"]]
 
 
+def test_a_database_that_is_busy_is_asked_again(tmp_path: Path) -> None:
+    worked(tmp_path, "locked:several:x:100", 6.0)
+
+    assert said(tmp_path, "locked") == [["x", "2"]]
+
+
+def test_a_delivery_that_failed_as_nobody_foresaw_is_tried_again(tmp_path: Path) -> None:
+    worked(tmp_path, "deliver:-:1.2.3:100", 8.0)
+
+    assert said(tmp_path, "unsent") == [["1.2.3", "KeyError"]]
+    assert said(tmp_path, "sent") == [["pacs"]]
+
+
+def test_a_duty_that_no_clock_asks_for_again_is_tried_again(tmp_path: Path) -> None:
+    worked(tmp_path, "chore:-:run:100", 8.0)
+
+    assert said(tmp_path, "chore") == [["withdraw", "run"]]
+
+
 def test_a_fault_that_nobody_foresaw_is_logged_with_its_place_and_without_its_words(tmp_path: Path) -> None:
     worked(tmp_path, "tripped:several:Doe^Jane:100")
 

@@ -1,9 +1,11 @@
 """Studies go when they are old or in the way, and never while anyone needs them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from dicomnode.archive import retention
 from dicomnode.archive.retention import recover, retire
 from dicomnode.index.schema import InstanceRow, TrainingMemberRow
 from tests.phantom import Subject, ct_series
@@ -122,3 +124,24 @@ def test_a_removal_is_in_the_audit_trail(archive: Archive) -> None:
     told = "".join(file.read_text() for file in (archive.state / "audit").glob("*"))
     assert "DICOM Study Deleted" in told
     assert uid in told
+
+
+@pytest.mark.parametrize("storage", [{}, {"keep_free_bytes": 1 << 62}], ids=["by age", "to make room"])
+def test_a_study_that_images_arrive_for_while_others_are_removed_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, storage: dict[str, object]
+) -> None:
+    archive = Archive(tmp_path / "state", **storage)
+    first, _ = filled(archive, 51, 50)
+    remove = shutil.rmtree
+
+    def while_removing(folder: Path, **options: object) -> None:
+        monkeypatch.setattr(retention.shutil, "rmtree", remove)
+        remove(folder, **options)
+        assert archive.receive(ct_series(slices=3, subject=Subject(study="study 2"))) == [0, 0, 0]
+
+    monkeypatch.setattr(retention.shutil, "rmtree", while_removing)
+
+    assert [one.study_uid for one in retire(archive.index, archive.config, NOW)] == [first]
+    assert archive.studies()[1].state == "receiving"
+    assert len(archive.instances()) == len(archive.files()) == 3
+    archive.index.close()

@@ -98,6 +98,8 @@ def test_a_result_that_is_never_committed_is_sent_ever_less_often_and_given_up_a
             row = delivery(session, SR, "pacs")
         assert row is not None
         waits.append(round(row.queued_s - before_s))
+        with waiting.transaction() as session:
+            session.execute(update(DeliveryRow).values(attempts=n + 2))
         note_stored(waiting, SR, "pacs", DeliveryStatus.SENT, "")
         ask(waiting, f"2.25.{n + 1}")
     with waiting.transaction() as session:

@@ -275,3 +275,19 @@ def test_a_refusal_names_no_patient(intake: Intake, index: Index) -> None:
 def deflated(data: bytes) -> bytes:
     stream = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return stream.compress(data) + stream.flush()
+
+
+def test_a_file_that_its_association_ends_with_while_old_ones_are_removed_stops_nothing(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (intake.folder / "just.part").write_bytes(b"x")
+    is_file = Path.is_file
+
+    def ended_now(self: Path) -> bool:
+        found = is_file(self)
+        self.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "is_file", ended_now)
+
+    intake.sweep()
