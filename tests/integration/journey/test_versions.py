@@ -293,7 +293,7 @@ def test_a_stored_run_says_the_same_again_and_a_changed_image_is_refused(site: S
     again = replay(site.index, site.config, run.run_key, build, Levels())
 
     assert (again.differences, again.exact, again.version) == ((), True, "1.2.3+learned.1")
-    forget(site.config.node.state, [run.run_key])
+    forget(site.config.node.state, run.run_key)
     assert "itself is gone" in replay(site.index, site.config, run.run_key, build, Levels()).words()
     image = next((site.config.node.state / "studies").rglob("*.dcm"))
     image.chmod(0o600)
