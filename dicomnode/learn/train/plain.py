@@ -1,7 +1,7 @@
 """The recipe `plain`: what is commonly published, done as it is published, as a yardstick.
 
 ResNet50 from random weights on 256 × 256 with values from 0 to 1, learning rate 0.001, batches of 32, 10 epochs; where
-fewer than 90 % of the validation images are answered rightly, again with another learning rate, three times at most.
+fewer than 90 % of the validation images are answered rightly, once more with another learning rate.
 """
 
 from dataclasses import replace
@@ -47,7 +47,7 @@ class Plain(nn.Module):
 
 
 def fit_plain(wanted: Wanted) -> Fit:
-    """The best of at most three tries.
+    """The better of at most two tries.
 
     Raises:
         ModelFault: the bundle takes volumes, or does not classify.

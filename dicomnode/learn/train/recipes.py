@@ -68,6 +68,6 @@ ALPHAS = (0.25, 0.5, 0.75, 1.0)
 STATISTICS_FROM_BATCH = 16
 """`full` lets batch norm follow the data from this batch size on."""
 LORA_RANK, LORA_RANK_TRANSFORMER, LORA_DROPOUT = 4, 8, 0.05
-PLAIN_SIZE, PLAIN_ACCURACY, PLAIN_RATES = 256, 0.90, (1e-3, 1e-4, 1e-2)
+PLAIN_SIZE, PLAIN_ACCURACY, PLAIN_RATES = 256, 0.90, (1e-3, 1e-4)
 RAMP_STEPS = 24
 """Of the range test."""
