@@ -4,10 +4,13 @@ A path is made from checked UIDs alone: nothing a sender writes can lead out of 
 """
 
 import errno
+import fcntl
 import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dicomnode.errors import IdentityFault
@@ -71,7 +74,7 @@ def place(temporary: Path, handle: int, target: Path, content_digest: str) -> No
     """
     make_durable_folder(target.parent)
     os.fsync(handle)
-    if not _link(temporary, target):
+    if not named_once(temporary, target):
         if digest_of(target) == content_digest:
             _sync_file(target)
             sync_folder(target.parent)
@@ -84,8 +87,14 @@ def place(temporary: Path, handle: int, target: Path, content_digest: str) -> No
         raise
 
 
-def _link(temporary: Path, target: Path) -> bool:
-    """Give a file its second name, unless another has it; never takes a file away that someone was told is kept."""
+def named_once(temporary: Path, target: Path) -> bool:
+    """Give a file its name, unless another has it: of several at once one gets it, and none is taken away.
+
+    The file may keep its temporary name as well, which its owner removes. The name is not durable yet.
+
+    Raises:
+        OSError: the name cannot be given.
+    """
     try:
         target.hardlink_to(temporary)
     except FileExistsError:
@@ -93,8 +102,28 @@ def _link(temporary: Path, target: Path) -> bool:
     except OSError as fault:
         if fault.errno not in NO_LINKS:
             raise
+        return _renamed_once(temporary, target)
+    return True
+
+
+def _renamed_once(temporary: Path, target: Path) -> bool:
+    """The same where there are no hard links: one at a time looks whether the name is free, and takes it."""
+    with _alone_in(target.parent):
+        if target.exists():
+            return False
         temporary.replace(target)
     return True
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Nobody else gives a name in this folder meanwhile; the lock (flock(2)) is on the folder, and outlives nobody."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def digest_of(file: Path) -> str:
@@ -131,7 +160,7 @@ def write_once(path: Path, content: bytes) -> None:
     if not path.exists():
         temporary = synced_file(path.parent, content)
         try:
-            _link(temporary, path)
+            named_once(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
     sync_folder(path.parent)

@@ -1,6 +1,8 @@
 """How a file gets its name, and what becomes of one that is there already."""
 
+import errno
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -64,7 +66,19 @@ def test_a_file_that_cannot_be_made_durable_has_no_name(incoming: Path, tmp_path
     assert not target.exists()
 
 
-def test_of_many_writers_at_once_one_wins_and_every_one_reads_its_bytes(tmp_path: Path) -> None:
+def no_hard_links(_: Path, __: Path) -> None:
+    """As exFAT and many network shares answer, which takes a moment."""
+    time.sleep(0.001)
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_of_many_writers_at_once_one_wins_and_every_one_reads_its_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", no_hard_links)
+
     def written(number: int, target: Path) -> bytes:
         write_once(target, b"%d" % number)
         return target.read_bytes()
@@ -75,3 +89,19 @@ def test_of_many_writers_at_once_one_wins_and_every_one_reads_its_bytes(tmp_path
             read = set(threads.map(lambda number: written(number, target), range(8)))  # noqa: B023 - done before the next
             assert len(read) == 1
             assert [file.name for file in target.parent.iterdir()] == ["patient.key"]
+
+
+def test_without_hard_links_a_whole_file_is_left_alone_and_a_damaged_one_is_replaced(
+    incoming: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "hardlink_to", no_hard_links)
+    target, whole = tmp_path / "3.dcm", incoming.read_bytes()
+    target.write_bytes(whole)
+    before = target.stat().st_ino
+
+    placed(incoming, target)
+
+    assert target.stat().st_ino == before
+    target.write_bytes(whole[:-20])
+    placed(incoming, target)
+    assert target.read_bytes() == whole
