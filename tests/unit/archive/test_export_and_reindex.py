@@ -1,7 +1,11 @@
 """What is on disk can be copied out, and is enough to rebuild the index."""
 
 import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from pydicom import dcmread
@@ -33,6 +37,49 @@ def test_an_export_is_the_study_as_received(archive: Archive, tmp_path: Path) ->
 def test_an_export_of_an_unknown_study_says_so(archive: Archive, tmp_path: Path) -> None:
     with pytest.raises(NoSuchStudy, match=r"no instance of study 1\.2\.3"):
         export(archive.index, archive.state, "1.2.3", tmp_path)
+
+
+@pytest.fixture
+def beside_copy(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """What is to happen each time a file is copied and has not got its name yet."""
+    copy2 = shutil.copy2
+
+    def happens(then: Callable[[], object]) -> None:
+        def copied(source: Path, target: Path) -> None:
+            copy2(source, target)
+            then()
+
+        monkeypatch.setattr(shutil, "copy2", copied)
+
+    return happens
+
+
+def test_two_exports_of_a_study_to_one_folder_at_once_are_both_whole(
+    archive: Archive, tmp_path: Path, beside_copy: Callable[[Callable[[], object]], None]
+) -> None:
+    archive.receive(ct_series(slices=2))
+    beside_copy(Barrier(2, timeout=10).wait)
+
+    with ThreadPoolExecutor(2) as threads:
+        counts = threads.map(lambda folder: export(archive.index, archive.state, SUBJECT.study_uid, folder),
+                             [tmp_path / "out"] * 2)  # fmt: skip
+        assert list(counts) == [2, 2]
+
+    copies = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert sorted(copy.read_bytes() for copy in copies) == sorted(file.read_bytes() for file in archive.files())
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_an_export_of_a_study_that_is_removed_meanwhile_says_what_to_do(
+    archive: Archive, tmp_path: Path, beside_copy: Callable[[Callable[[], object]], None]
+) -> None:
+    archive.receive(ct_series(slices=3))
+    beside_copy(lambda: shutil.rmtree(archive.state / "studies", ignore_errors=True))
+
+    with pytest.raises(IdentityFault, match=r"removed while it was copied.*have the PACS send it again"):
+        export(archive.index, archive.state, SUBJECT.study_uid, tmp_path / "out")
+
+    assert len([path for path in (tmp_path / "out").rglob("*") if path.is_file()]) == 1
 
 
 def emptied(archive: Archive) -> None:
