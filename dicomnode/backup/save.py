@@ -6,7 +6,7 @@ import os
 import sqlite3
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import make_url, select
 
 from dicomnode import __version__
+from dicomnode.archive.files import named_once, sync_folder
 from dicomnode.backup.manifest import CONFIG, ENGINE, INDEX, MODELS, NAME, STATE, Manifest
 from dicomnode.config.tables import Config
 from dicomnode.durable import FLOW_VERSION
@@ -51,34 +52,35 @@ def save(config: Config, config_file: Path, index: Index, target: Path, *, with_
         with_studies: hold every received instance. Those of unfinished runs are held in any case.
 
     Raises:
-        ConfigFault: the target exists already, or a database is no SQLite file.
+        ConfigFault: the target exists already, or does when the backup is ready; or a database is no SQLite file.
         DiskReserve: the target's disk is full.
     """
     if target.exists():
         raise ConfigFault(f"{target} exists already: name another file")
-    partial = target.with_name(target.name + ".partial")
     try:
-        count = _save(config, config_file, index, partial, with_studies=with_studies)
+        with scratch_folder(target.parent) as folder:
+            backup, count = _save(config, config_file, index, folder, with_studies=with_studies)
+            if not named_once(backup, target):
+                raise ConfigFault(f"another backup was written to {target} meanwhile, and is kept: name another file")
+        sync_folder(target.parent)
     except (OSError, sqlite3.Error) as fault:
-        partial.unlink(missing_ok=True)
         if is_full(fault):
             raise DiskReserve(f"no room for the backup in {target.parent}: nothing was written there") from fault
         raise
-    partial.replace(target)
     return Saved(count, target.stat().st_size)
 
 
-def _save(config: Config, config_file: Path, index: Index, partial: Path, *, with_studies: bool) -> int:
+def _save(config: Config, config_file: Path, index: Index, folder: Path, *, with_studies: bool) -> tuple[Path, int]:
     databases = {INDEX: _sqlite_file(config.index_url), ENGINE: _sqlite_file(config.engine_url)}
-    with scratch_folder(partial.parent) as folder:
-        head = _head_of_decisions(config.node.state, folder)
-        copies = copy_databases(databases, folder)
-        state_files = _state_files(config, index, with_studies) | head
-        files = {CONFIG: config_file, **copies, **state_files, **_model_files(config)}
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 - a mode
-            _write(file, files, _manifest(index, with_studies))
-            os.fsync(file.fileno())
-    return len(files)
+    head = _head_of_decisions(config.node.state, folder)
+    copies = copy_databases(databases, folder)
+    state_files = _state_files(config, index, with_studies) | head
+    files = {CONFIG: config_file, **copies, **state_files, **_model_files(config)}
+    backup = folder / "backup.tar"
+    with open(os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - a mode
+        _write(file, files, _manifest(index, with_studies))
+        os.fsync(file.fileno())
+    return backup, len(files)
 
 
 def _head_of_decisions(state: Path, folder: Path) -> dict[str, Path]:
@@ -91,24 +93,37 @@ def _head_of_decisions(state: Path, folder: Path) -> dict[str, Path]:
 
 
 def copy_databases(databases: dict[str, Path], folder: Path) -> dict[str, Path]:
-    """Copy both databases as of one moment, by SQLite's online backup.
+    """Copy both databases as of one moment, by SQLite's online backup, while others go on writing to them."""
+    with _pinned(databases) as pinned:
+        return {name: _copied(source, folder / name) for name, source in pinned.items()}
 
-    The index's write lock is held meanwhile: no workflow can note in the engine what the copy of the index lacks.
+
+@contextmanager
+def _pinned(databases: dict[str, Path]) -> Iterator[dict[str, sqlite3.Connection]]:
+    """Connections that read each database as it is at one moment, for as long as the block lasts.
+
+    The index's write lock is held until both are pinned: no workflow can note in the engine what that state of the
+    index lacks. A read transaction pins; in WAL mode, as ours are, no writer waits for one.
     """
-    copies = {}
-    with closing(sqlite3.connect(databases[INDEX], timeout=60, isolation_level=None)) as held:
+    with ExitStack() as opened:
+        held = opened.enter_context(_connection(databases[INDEX]))
+        found = {name: opened.enter_context(_connection(path)) for name, path in databases.items() if path.exists()}
         held.execute("BEGIN IMMEDIATE")
-        for name, source in databases.items():
-            if source.exists():
-                copies[name] = folder / name
-                _copy(source, copies[name])
+        for reader in found.values():
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
         held.execute("ROLLBACK")
-    return copies
+        yield found
 
 
-def _copy(source: Path, target: Path) -> None:
-    with closing(sqlite3.connect(source, timeout=60)) as old, closing(sqlite3.connect(target)) as new:
-        old.backup(new)
+def _connection(database: Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(database, timeout=60, isolation_level=None))
+
+
+def _copied(source: sqlite3.Connection, target: Path) -> Path:
+    with closing(sqlite3.connect(target)) as new:
+        source.backup(new)
+    return target
 
 
 def _write(file: IO[bytes], files: dict[str, Path], manifest: Manifest) -> None:

@@ -13,6 +13,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from dicomnode.audit import AuditTrail
+from dicomnode.backup import save as save_module
 from dicomnode.backup.manifest import NAME, NoBackup
 from dicomnode.backup.restore import restore, write_config
 from dicomnode.backup.save import copy_databases, save
@@ -250,6 +251,55 @@ def test_both_databases_are_copied_as_of_one_moment(site: tuple[Machine, Index],
         assert copy.execute("SELECT count(*) FROM work").fetchone() == (1,)
     with index.transaction() as session:  # the lock is given back
         session.add(StudyRow(study_uid="1.9", first_received_s=time.time(), last_received_s=time.time()))
+
+
+def test_nobody_who_writes_waits_for_a_backup_and_the_copies_are_of_one_moment(
+    site: tuple[Machine, Index], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = site[0].state
+    sources = {"index.sqlite": state / "index.sqlite", "engine.sqlite": state / "engine.sqlite"}
+    (tmp_path / "copies").mkdir()
+    with closing(sqlite3.connect(sources["engine.sqlite"])) as engine:
+        engine.execute("PRAGMA journal_mode=WAL")  # as the engine opens it
+    plain = save_module._copied
+
+    def copied(source: sqlite3.Connection, target: Path) -> Path:
+        """Both databases are written to while each is copied."""
+        with closing(sqlite3.connect(sources["index.sqlite"], timeout=0)) as other, other:
+            other.execute("UPDATE studies SET description = 'later'")
+        with closing(sqlite3.connect(sources["engine.sqlite"], timeout=0)) as other, other:
+            other.execute("INSERT INTO work VALUES ('later')")
+        return plain(source, target)
+
+    monkeypatch.setattr(save_module, "_copied", copied)
+    copies = copy_databases(sources, tmp_path / "copies")
+
+    with closing(sqlite3.connect(copies["index.sqlite"])) as copy:
+        assert copy.execute("SELECT description FROM studies").fetchall() == [("",)]
+    with closing(sqlite3.connect(copies["engine.sqlite"])) as copy:
+        assert copy.execute("SELECT id FROM work").fetchall() == [("journey:open",)]
+
+
+def test_of_two_backups_to_one_name_at_once_the_first_is_kept_and_the_other_is_told(
+    site: tuple[Machine, Index], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "backups" / "node.tar"
+    target.parent.mkdir()
+    plain = save_module.copy_databases
+
+    def another_first(databases: dict[str, Path], folder: Path) -> dict[str, Path]:
+        monkeypatch.setattr(save_module, "copy_databases", plain)
+        saved(site, target)
+        return plain(databases, folder)
+
+    monkeypatch.setattr(save_module, "copy_databases", another_first)
+
+    with pytest.raises(ConfigFault, match="another backup was written to"):
+        saved(site, target)
+
+    assert [path.name for path in target.parent.iterdir()] == ["node.tar"]
+    assert target.stat().st_mode & 0o777 == 0o600
+    restore(target, Machine(tmp_path / "other").config)
 
 
 def test_a_model_that_is_there_already_is_left_as_it_is(site: tuple[Machine, Index], tmp_path: Path) -> None:
