@@ -19,7 +19,8 @@ from dicomnode.cli.context import Opened
 from dicomnode.errors import ConfigFault
 from dicomnode.index.learning import LabelRow
 from dicomnode.learn.harvest.again import read_again
-from dicomnode.learn.harvest.labels import Added, NewLabel, add_labels, give, withdraw
+from dicomnode.learn.harvest.labels import Added, NewLabel, give, withdraw
+from dicomnode.learn.harvest.many import enter_labels
 from dicomnode.learn.harvest.meanings import meanings_of
 from dicomnode.learn.harvest.patients import opt_out
 from dicomnode.learn.harvest.table import Fault, meant_by, read_table, value_of
@@ -123,7 +124,7 @@ def import_labels(
     model, output and value (present, absent, uncertain), or one column for each output, named for it (its label, a word
     of learn.map, or model:index); who, made (2026-03-04T10:00) and unaided (yes: whoever said so had not seen our
     result) if known. Every other column is a fault. Lines that are right are taken, the others are named with their
-    fault; the exit code is then 1.
+    fault; the exit code is then 1. Stopped midway, it is imported again: labels that are in change nothing.
     """
     opened: Opened = ctx.obj
     table = read_table(file, meanings_of(opened.config), by or login_name())
@@ -189,10 +190,28 @@ def read_objects_again(ctx: typer.Context) -> None:
 
 
 def _enter(opened: Opened, labels: Sequence[NewLabel]) -> Added:
-    with opened.index.transaction() as session:
-        added = add_labels(session, labels, opened.config.node.state)
+    added = Added()
+    if not labels:
+        return added
+    try:
+        for added in enter_labels(opened.index, opened.config.node.state, labels):  # noqa: B007 - the last one counts
+            pass
+    finally:
+        _tell_stopped(opened, added, len(labels))
     settle(opened.index, opened.config, time.time())
     return added
+
+
+def _tell_stopped(opened: Opened, added: Added, wanted: int) -> None:
+    """What is there of labels that were not all entered, since the disk is full, or a person ended it."""
+    entered = len(added.keys) + added.known
+    if 0 < entered < wanted:
+        _audit(opened, f"labels import, stopped: {len(added.keys)} new labels")
+        typer.echo(
+            f"stopped: {entered} of {wanted} labels are in, and stay. Import the same table again for the rest: "
+            "what is in changes nothing",
+            err=True,
+        )
 
 
 def _in_words(opened: Opened, key: int) -> str:

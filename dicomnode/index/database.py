@@ -17,6 +17,8 @@ from dicomnode.errors import ConfigFault
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 30_000
+BETWEEN_S = 0.15
+"""Between the transactions of long work: who waits for SQLite's write lock looks every 0.1 s, and must find it free."""
 CHECKPOINT_PAGES = 4000
 """Pages of 4 KiB in SQLite's write-ahead log before they go into the database, which waits for the disk twice."""
 

@@ -71,6 +71,16 @@ class Added:
     other_patient: int = 0
     """Of the refused: their source names another patient than the study does."""
 
+    def and_(self, more: "Added") -> "Added":
+        """What became of these labels and of more that were added after them."""
+        return Added(
+            self.keys + more.keys,
+            self.known + more.known,
+            self.waiting + more.waiting,
+            self.refused + more.refused,
+            self.other_patient + more.other_patient,
+        )
+
 
 def add_labels(session: Session, labels: Iterable[NewLabel], state: Path) -> Added:
     """Enter labels; those of unknown studies wait, those that are known already change nothing.

@@ -2,12 +2,16 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner, Result
 
 from dicomnode.cli.app import app
+from dicomnode.learn.harvest import many
+from dicomnode.learn.harvest.labels import Added, NewLabel
 from dicomnode.learn.harvest.resolve import resolved
 from tests.integration.learn.harvest.reader_made import (
     ABSENT,
@@ -74,6 +78,30 @@ def test_a_table_is_imported_once_and_its_faults_are_told(site: Site, tmp_path: 
     assert (first["attached"], first["waiting"], first["known"]) == (1, 1, 0)
     assert (again["new"], again["known"]) == (0, 2)
     assert first["faults"] == [{"line": 4, "words": "'maybe' is no value: write present, absent or uncertain"}]
+
+
+def test_a_table_that_is_stopped_midway_says_what_is_in_and_is_imported_again(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("accession_number,pneumonia_adjudicated\nUNKNOWN-6,1\nUNKNOWN-7,0\nUNKNOWN-8,1\n")
+    monkeypatch.setattr(many, "AT_ONCE", 2)
+    plain = many.add_labels
+
+    def interrupted(session: Session, some: Sequence[NewLabel], state: Path) -> Added:
+        if len(some) < 2:
+            raise KeyboardInterrupt
+        return plain(session, some, state)
+
+    monkeypatch.setattr(many, "add_labels", interrupted)
+    stopped = said(site, "import", str(file))
+    monkeypatch.setattr(many, "add_labels", plain)
+    again = json.loads(said(site, "import", str(file), "--json").output)
+
+    assert "2 of 3 labels are in, and stay" in in_one_line(stopped)
+    assert (again["new"], again["known"], again["waiting"]) == (1, 2, 1)
+    audit = "".join(file.read_text() for file in (site.config.node.state / "audit").glob("*"))
+    assert "labels import, stopped: 2 new labels" in audit
 
 
 def test_a_table_that_names_another_patient_is_refused_until_it_is_corrected_or_a_person_decides(
