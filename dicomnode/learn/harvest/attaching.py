@@ -9,7 +9,7 @@ again.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from dicomnode.index.learning import LabelRow
@@ -35,10 +35,12 @@ def attach(session: Session, state: Path) -> int:
 
 def arrived() -> Select[LabelRow]:
     """Labels that wait for a study that has come."""
-    by_uid = (LabelRow.study_uid == StudyRow.study_uid) & (LabelRow.study_uid != "")
-    by_number = (LabelRow.accession_number == StudyRow.accession_number) & (LabelRow.accession_number != "")
-    query = select(LabelRow).join(StudyRow, by_uid | by_number)
-    return query.where(LabelRow.state == LabelState.WAITING, StudyRow.state != "held").distinct()
+    here = StudyRow.state != "held"
+    by_uid = exists().where(here, StudyRow.study_uid == LabelRow.study_uid, LabelRow.study_uid != "")
+    by_number = LabelRow.accession_number.in_(select(StudyRow.accession_number).where(here)) & (
+        LabelRow.accession_number != ""
+    )
+    return select(LabelRow).where(LabelRow.state == LabelState.WAITING, by_uid | by_number)
 
 
 def settled(session: Session, whose: Whose, row: LabelRow) -> bool:

@@ -9,7 +9,8 @@ import pytest
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LabelRow
 from dicomnode.learn.harvest import many
-from dicomnode.learn.harvest.labels import Added, NewLabel
+from dicomnode.learn.harvest.attaching import attach
+from dicomnode.learn.harvest.labels import Added, NewLabel, add_labels
 from dicomnode.learn.harvest.many import enter_labels
 from dicomnode.learn.split.keys import KEY_FILE, SplitKeyLost
 from dicomnode.learn.split.patients import InIndex, entered
@@ -80,3 +81,22 @@ def test_where_the_split_key_is_lost_no_label_of_a_table_is_entered(
         list(enter_labels(index, tmp_path, table[3:]))
 
     assert rows(index) == []
+
+
+def looked_at(index: Index, count: int) -> int:
+    """Steps of a thousand that SQLite takes to see which of so many waiting labels found one of so many studies."""
+    steps: list[int] = []
+    with index.transaction() as session:
+        for n in range(count):
+            study(session, f"1.{count}.{n}", accession=f"A{count}.{n}")
+        waiting = [label(f"2.{count}.{n}") if n % 2 else label("", accession_number=f"B{n}") for n in range(count)]
+        add_labels(session, waiting, Path())
+        driver = session.connection().connection.driver_connection
+        driver.set_progress_handler(lambda: steps.append(1), 1000)
+        assert attach(session, Path()) == 0
+        driver.set_progress_handler(None, 0)
+    return len(steps)
+
+
+def test_labels_that_wait_are_not_compared_with_every_study(index: Index) -> None:
+    assert looked_at(index, 600) < 50
