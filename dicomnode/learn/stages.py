@@ -33,8 +33,8 @@ from dicomnode.learn.lease import Lease
 from dicomnode.learn.oversight import oversight
 from dicomnode.learn.paper.report import html
 from dicomnode.learn.paper.told import Picture
-from dicomnode.learn.sets.build import build_set, manifest_of
-from dicomnode.learn.sets.manifest import load_set
+from dicomnode.learn.sets.build import build_set
+from dicomnode.learn.sets.manifest import load_set, manifest_of
 from dicomnode.learn.showing import pictures
 from dicomnode.learn.split.merge import bar_trained, standing
 from dicomnode.learn.split.seal import current_set, retention_sets, sealed_items

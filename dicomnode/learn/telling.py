@@ -15,7 +15,7 @@ from dicomnode.learn.arms import CANDIDATE
 from dicomnode.learn.evaluate.files import load_evidence, load_judgement
 from dicomnode.learn.job import DONE, read
 from dicomnode.learn.paper.told import Told, card_of, data_of
-from dicomnode.learn.sets.build import left_out_of, manifest_of
+from dicomnode.learn.sets.manifest import left_out_of, manifest_of
 from dicomnode.learn.values import TrainingSet
 from dicomnode.learn.versions.promote import AUTOMATIC
 

@@ -99,9 +99,12 @@ def _normal(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _grey(file: Path) -> NDArray[np.float32] | None:
-    """The thumbnail of an item, of mean 0 and length 1; None of a blank image."""
-    with safe_open(file, "np") as opened:
-        text = (opened.metadata() or {}).get(THUMBNAIL, "")
+    """The thumbnail of an item, of mean 0 and length 1; None of a blank image, and of a patient forgotten just now."""
+    try:
+        with safe_open(file, "np") as opened:
+            text = (opened.metadata() or {}).get(THUMBNAIL, "")
+    except FileNotFoundError:
+        return None
     grey = np.frombuffer(base64.b64decode(text), np.uint8).astype(np.float32)
     if not len(grey) or not grey.std():
         return None

@@ -5,7 +5,7 @@ A version that was trained on a patient is not changed by this: weights keep no 
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,13 +20,15 @@ from dicomnode.index.learning import (
     DuplicateRow,
     LabelRow,
     LearnedVersionRow,
+    LearningRow,
     TrainingItemRow,
     TrainingSetRow,
 )
+from dicomnode.index.learnings import RUNNING
 from dicomnode.index.schema import InstanceRow, StudyRow, TrainingMemberRow
 from dicomnode.learn.harvest.named import naming
-from dicomnode.learn.sets.build import LEFT_OUT, SETS, TRAINING
-from dicomnode.learn.sets.manifest import ITEMS
+from dicomnode.learn.sets.leftovers import remove_unnamed
+from dicomnode.learn.sets.manifest import ITEMS, LEFT_OUT, SETS, TRAINING
 from dicomnode.learn.split.keys import patient_key, require_split_key, same_id, study_key_hash
 from dicomnode.learn.split.merge import FORGOTTEN, unseat
 from dicomnode.learn.split.patients import InIndex, entered, members
@@ -92,6 +94,8 @@ class _Traces:
 def forget(index: Index, config: Config, *, patient_id: str, issuer: str = "", by: str, reason: str = "") -> Forgotten:
     """Forget a patient; without an issuer, the ID under every issuer. Done again after a crash, it ends what it began.
 
+    A training set that is being made meanwhile is entered without the patient (`enter.enter_set`).
+
     Raises:
         NoPatientId: there is no Patient ID.
         SplitKeyLost: the split key is not the one that patients were assigned with.
@@ -106,6 +110,9 @@ def forget(index: Index, config: Config, *, patient_id: str, issuer: str = "", b
         sets = _remove_rows(session, traces)
         details = {"patients": sorted(key[:12] for key in keys), "items": len(traces.items), "sets": sets}
         record(session, "forget", by=by, reason=reason, details=details)
+    _remove_items(state, traces)  # again: a set that was being made may have found one missing, and made it
+    if not _is_being_made(index):
+        remove_unnamed(index, state / TRAINING / ITEMS)
     log.info("patient.forgotten", items=len(traces.items), labels=len(traces.labels), sets=sets)
     return Forgotten(len({row.item_id for row in traces.items}), len(traces.labels), sets, traces.seen_by)
 
@@ -147,26 +154,35 @@ def _seen_by(session: Session, items: Sequence[TrainingItemRow]) -> list[Seen]:
 
 
 def _remove_files(state: Path, traces: _Traces) -> None:
-    training = state / TRAINING
-    for item_id in {row.item_id for row in traces.items}:
-        (training / ITEMS / item_id[:2] / f"{item_id}.safetensors").unlink(missing_ok=True)
+    sets = state / TRAINING / SETS
+    _remove_items(state, traces)
     for row in traces.labels:
         if row.file:
             (state / row.file).unlink(missing_ok=True)
-    for digest in {row.training_set for row in traces.items}:
-        _without(training / SETS / f"{digest}.json", traces.keys)
-    for path in (training / SETS).glob(f"*{LEFT_OUT}"):
-        _without_studies(path, traces.study_hashes)
+    for path in sets.glob("*.json"):
+        if path.name.endswith(LEFT_OUT):
+            _without_studies(path, traces.study_hashes)
+        else:
+            _without(path, traces.keys)
 
 
-def _without(manifest: Path, keys: Iterable[str]) -> None:
+def _remove_items(state: Path, traces: _Traces) -> None:
+    for item_id in {row.item_id for row in traces.items}:
+        (state / TRAINING / ITEMS / item_id[:2] / f"{item_id}.safetensors").unlink(missing_ok=True)
+
+
+def _is_being_made(index: Index) -> bool:
+    """Whether a learning runs, which removes by itself what no set names."""
+    with index.snapshot() as session:
+        return session.scalar(select(LearningRow.job).where(LearningRow.state == RUNNING).limit(1)) is not None
+
+
+def _without(manifest: Path, keys: Collection[str]) -> None:
     """Take patients out of a manifest; it is not what its name says any more, and says so when it is loaded."""
-    if not manifest.is_file():
-        return
     told = json.loads(manifest.read_text(encoding="utf-8"))
-    told["items"] = [item for item in told["items"] if item["patient"] not in set(keys)]
-    told["forgotten"] = True
-    _rewrite(manifest, told)
+    kept = [item for item in told["items"] if item["patient"] not in keys]
+    if len(kept) != len(told["items"]):
+        _rewrite(manifest, told | {"items": kept, "forgotten": True})
 
 
 def _without_studies(path: Path, hashes: frozenset[str]) -> None:

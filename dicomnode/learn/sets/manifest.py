@@ -5,6 +5,7 @@ The items themselves lie in one folder for all sets, beside that of the manifest
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from dicomnode.errors import ModelFault
 from dicomnode.learn.values import Item, Source, Split, TrainingSet
 
 FORMAT = 1
-ITEMS = "items"
+TRAINING, SETS, ITEMS = "training", "sets", "items"
+"""Folders below the state folder, and the two below that."""
+LEFT_OUT = ".left-out.json"
+"""Beside a manifest: what is not in it, and why."""
 
 
 def digest_of(training: TrainingSet) -> str:
@@ -49,6 +53,19 @@ def load_set(path: Path) -> TrainingSet:
     if missing := sum(1 for item in items if not (folder / item.file).is_file()):
         raise ModelFault(f"{missing} items of training set {path.stem[:12]}… are gone: make it again")
     return replace(found, digest=path.stem)
+
+
+def manifest_of(state: Path, digest: str) -> Path:
+    """Where the list of a training set's items stands."""
+    return state / TRAINING / SETS / f"{digest}.json"
+
+
+def left_out_of(manifest: Path) -> dict[str, int]:
+    """Of a set, how many labelled studies are not in it, by reason."""
+    path = manifest.with_name(f"{manifest.stem}{LEFT_OUT}")
+    if not path.is_file():
+        return {}
+    return dict(Counter(str(one["why"]) for one in json.loads(path.read_text(encoding="utf-8"))))
 
 
 def _text(training: TrainingSet) -> str:

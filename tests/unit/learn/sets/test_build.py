@@ -2,17 +2,21 @@
 
 import json
 import logging
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pydicom import Dataset
+from sqlalchemy import delete
 
+from dicomnode.archive.retention import retire
 from dicomnode.errors import DiskReserve, ModelFault
-from dicomnode.index.learning import DuplicateRow, PatientRow, TrainingItemRow
-from dicomnode.index.schema import InstanceRow, TrainingMemberRow
+from dicomnode.index.learning import DuplicateRow, LabelRow, PatientRow, TrainingItemRow
+from dicomnode.index.schema import InstanceRow, StudyRow, TrainingMemberRow
 from dicomnode.learn.apart import KilledEachTime
-from dicomnode.learn.sets.build import LEFT_OUT
-from dicomnode.learn.sets.manifest import load_set
+from dicomnode.learn.orders import PrepareOrder
+from dicomnode.learn.sets.manifest import LEFT_OUT, load_set
 from dicomnode.learn.split.keys import patient_key, split_key, split_of
 from dicomnode.learn.split.merge import merge
 from dicomnode.learn.split.patients import mark_trained
@@ -248,3 +252,70 @@ def test_no_planted_name_is_found_in_what_learning_writes(hospital: Hospital, ca
             assert not [text for text in told if str(secret).encode() in text]
         assert not [text for text in told if str(image.StudyInstanceUID).encode() in text]
     assert b"PLANTED" not in b"".join(told).upper().replace(b"TEST_NO_PLANTED", b"")
+
+
+def while_preparing(hospital: Hospital, happens: Callable[[], object]) -> None:
+    """Something happens when items are made and the set is not entered yet."""
+    plain = hospital.child
+
+    def child(folder: Path, order: PrepareOrder) -> dict[str, object]:
+        done = plain(folder, order)
+        happens()
+        return done
+
+    hospital.child = child
+
+
+def files_of(hospital: Hospital) -> list[str]:
+    return sorted(path.stem for path in (hospital.state / "training" / "items").rglob("*.safetensors"))
+
+
+def test_a_study_that_retention_removes_while_a_set_is_made_is_left_out_and_told(hospital: Hospital) -> None:
+    images = filled(hospital)
+    retire_all = hospital.config.storage.model_copy(update={"keep_days": 1.0})
+    config = hospital.config.model_copy(update={"storage": retire_all})
+    with hospital.index.transaction() as session:
+        session.query(StudyRow).filter_by(study_uid=images[1].StudyInstanceUID).one().last_received_s = 1.0
+        for row in session.query(StudyRow).filter(StudyRow.study_uid != images[1].StudyInstanceUID):
+            row.last_received_s = time.time()
+    while_preparing(hospital, lambda: retire(hospital.index, config, time.time()))
+
+    made = hospital.build()
+
+    assert (len(made.items), made.left_out) == (2, {"its images went while the set was made": 1})
+    assert load_set(manifest(hospital, made.digest)).items == made.items
+    assert files_of(hospital) == sorted(item.item_id for item in made.items)
+    with hospital.index.snapshot() as session:
+        assert session.query(TrainingItemRow).count() == session.query(TrainingMemberRow).count() == 2
+
+
+def test_an_instance_that_got_the_number_of_a_removed_one_is_no_member_of_its_set(hospital: Hospital) -> None:
+    (image,) = filled(hospital, 1)
+
+    def another_comes() -> None:
+        with hospital.index.transaction() as session:
+            study = session.query(StudyRow).filter_by(study_uid=image.StudyInstanceUID).one()
+            session.execute(delete(InstanceRow).where(InstanceRow.study_key == study.study_key))
+        hospital.receive(radiograph(9))
+
+    while_preparing(hospital, another_comes)
+
+    assert hospital.build().items == ()
+    with hospital.index.snapshot() as session:
+        assert [row.instance_key for row in session.query(InstanceRow)] == [1]
+        assert session.query(TrainingMemberRow).count() == 0
+
+
+def test_an_item_that_no_set_names_is_removed_when_the_next_set_is_made(hospital: Hospital) -> None:
+    filled(hospital, 2)
+    while_preparing(hospital, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        hospital.build()
+    assert len(files_of(hospital)) == 2
+    hospital.child = Hospital.child.__get__(hospital)
+    with hospital.index.transaction() as session:
+        session.query(LabelRow).filter_by(label_key=1).delete()
+
+    made = hospital.build()
+
+    assert files_of(hospital) == [made.items[0].item_id]
