@@ -115,20 +115,6 @@ def register_delivery(stages: Stages) -> None:
             durable.enqueue(delivery_job(result_uid, destination, since_ms, attempt + 1, rank=rank, delay_s=delay_s))
 
 
-def register_chore(stages: Stages) -> None:
-    """The engine's duties."""
-
-    @durable.workflow(name="chore")
-    def chore(name: str, moment: str, tries: int = 0) -> None:
-        """Do one of the engine's duties (catch-up, retention, commitment reports we owe)."""
-        try:
-            durable.step(stages.chore, name, moment)
-        except Exception:
-            if name not in ASKED_ONCE or tries >= durable.TRIES:
-                raise
-            durable.enqueue(chore_job(name, moment, tries=tries + 1, delay_s=stages.back_off_s(tries)))
-
-
 def sent_or_later(stages: Stages, result_uid: str, destination: str, since_ms: int) -> str:
     """What came of one attempt; where something went wrong that nobody foresaw, there will be another."""
     try:
@@ -138,6 +124,20 @@ def sent_or_later(stages: Stages, result_uid: str, destination: str, since_ms: i
     with suppress(Exception):
         durable.step(stages.note_unsent, result_uid, destination, words)
     return "later"
+
+
+def register_chore(stages: Stages) -> None:
+    """The engine's duties."""
+
+    @durable.workflow(name="chore")
+    def chore(name: str, moment: str, tries: int = 0) -> None:
+        """Do one of the engine's duties (catch-up, retention, commitment reports we owe)."""
+        try:
+            durable.step(stages.chore, name, moment)
+        except Exception:  # whatever it was: a duty that nobody asks for again is not left behind
+            if name not in ASKED_ONCE or tries >= durable.TRIES:
+                raise
+            durable.enqueue(chore_job(name, moment, tries=tries + 1, delay_s=stages.back_off_s(tries)))
 
 
 def journey_job(run_key: str, attempt: int, priority: Priority, model: str, *, shadow: bool = False) -> Job:
@@ -166,8 +166,5 @@ def delivery_job(
 
 def chore_job(name: str, moment: str, queue: Queue = CHORES, *, tries: int = 0, delay_s: float = 0.0) -> Job:
     """One duty at one moment: a double start does nothing twice. `tries`: how often it came to nothing before."""
-    job_id, arguments = f"chore:{name}:{moment}", (name, moment)
-    rank = QUEUE_PRIORITY[Priority.ROUTINE]
-    if not tries:
-        return Job("chore", queue.name, job_id, arguments, rank)
-    return Job("chore", queue.name, f"{job_id}:{tries}", (*arguments, tries), rank, delay_s)
+    job_id = f"chore:{name}:{moment}" + (f":{tries}" if tries else "")
+    return Job("chore", queue.name, job_id, (name, moment, tries), QUEUE_PRIORITY[Priority.ROUTINE], delay_s)

@@ -25,6 +25,7 @@ from pynetdicom.sop_class import (
 )
 
 from dicomnode.config.tables import Peer, Tls
+from dicomnode.peers.answers import keep_answers
 from dicomnode.peers.remote import Remote
 from tests.results_made import SEG, SR_3D, SR_PLAIN
 
@@ -204,7 +205,7 @@ def report_of(pacs: Pacs, asked: Dataset) -> Dataset:
 
 def _send_report(association: Association, report: Dataset) -> int:
     event_type = 2 if "FailedSOPSequence" in report else 1
-    answer, _ = association.send_n_event_report(
+    answer, _ = keep_answers(association).send_n_event_report(
         report, event_type, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
     )
     return int(answer.get("Status", -1))

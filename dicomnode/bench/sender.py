@@ -12,6 +12,7 @@ from pynetdicom import AE
 from dicomnode.bench import dcmtk
 from dicomnode.bench.receivers import AE_TITLE, Running
 from dicomnode.errors import PeerRefused
+from dicomnode.peers.answers import keep_answers
 
 TIMEOUT_S = 300.0
 
@@ -51,7 +52,7 @@ def _with_pynetdicom(to: Running, folder: Path, _: Mapping[str, str]) -> str:
     ae = AE("SENDER")
     for uid in ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.7.3"):
         ae.add_requested_context(uid, "1.2.840.10008.1.2.1")
-    association = ae.associate("127.0.0.1", to.port, ae_title=AE_TITLE)
+    association = keep_answers(ae.associate("127.0.0.1", to.port, ae_title=AE_TITLE))
     if not association.is_established:
         return "no association"
     try:

@@ -181,7 +181,7 @@ class SmallPacs:
         ae = AE(AE_TITLE)
         ae.add_requested_context(StorageCommitmentPushModel)
         role = build_role(StorageCommitmentPushModel, scp_role=True)
-        association = ae.associate("127.0.0.1", self.node_port, ae_title=self.node_ae, ext_neg=[role])
+        association = keep_answers(ae.associate("127.0.0.1", self.node_port, ae_title=self.node_ae, ext_neg=[role]))
         if association.is_established:
             kind = PARTLY if lost else COMMITTED
             association.send_n_event_report(

@@ -1,8 +1,9 @@
 """The index's database: opened, migrated, and one transaction at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
@@ -19,6 +20,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 30_000
 BETWEEN_S = 0.15
 """Between the transactions of long work: who waits for SQLite's write lock looks every 0.1 s, and must find it free."""
+KEYS_AT_ONCE = 500
+"""Keys in one question to the database."""
 CHECKPOINT_PAGES = 4000
 """Pages of 4 KiB in SQLite's write-ahead log before they go into the database, which waits for the disk twice."""
 
@@ -30,6 +33,12 @@ PATIENCE = {
     "keepalives_count": 3,
 }
 """Of libpq (seconds, the second in ms): what waits for a PostgreSQL server that vanished fails within a minute."""
+T = TypeVar("T")
+
+
+def in_parts(rows: Sequence[T], size: int = KEYS_AT_ONCE) -> Iterator[Sequence[T]]:
+    """So many at once, in order, the last part with what is left."""
+    return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 class Index:

@@ -18,7 +18,6 @@ from dicomnode.config.tables import Tls
 from dicomnode.errors import ConfigFault, PeerRefused, PeerUnavailable
 from dicomnode.peers.answers import keep_answers
 from dicomnode.peers.caller import Caller
-from dicomnode.peers.checkpoint import patient
 from dicomnode.peers.faults import Aborted, BusyPeer, NoAnswer, NotAccepted, Rejected, Untrusted
 from dicomnode.peers.remote import Remote
 
@@ -57,7 +56,7 @@ def association(
     begun_s = time.monotonic()
     connected: list[bool] = []
     watching = [*handlers, (evt.EVT_CONN_OPEN, _noting(connected, remote.peer.timeout_s))]
-    opened = patient(_request(_caller(remote, answer_s), remote, contexts, watching, roles))
+    opened = _request(_caller(remote, answer_s), remote, contexts, watching, roles)
     if not opened.is_established:
         raise _why_not(opened, remote, bool(connected), waited=time.monotonic() - begun_s >= remote.peer.timeout_s)
     try:

@@ -1,6 +1,7 @@
 """From a study that goes all the way, no log, metric or audit line tells who the patient is."""
 
 import json
+import re
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -21,7 +22,8 @@ IDENTITY = {
     "StudyDescription": "SECRETDESCRIPTION",
     "ReferringPhysicianName": "SECRETDOCTOR",
 }
-TELLTALE = ("SECRET", "0815", "19230405", "1923-04-05")
+TELLTALE = re.compile(r"SECRET|(?<!\d)(0815|1923-?04-?05)(?!\d)")
+"""Numbers on their own: the digits of the patient's ID are also in some fraction of a second."""
 
 
 def named_crop(folder: Path) -> str:
@@ -36,7 +38,7 @@ def named_crop(folder: Path) -> str:
 
 
 def told(text: str) -> list[str]:
-    return [line for line in text.splitlines() if any(secret in line for secret in TELLTALE)]
+    return [line for line in text.splitlines() if TELLTALE.search(line)]
 
 
 def with_debug_logs_and_a_web_port(made: Bench) -> int:

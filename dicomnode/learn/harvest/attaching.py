@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from dicomnode.index.database import in_parts
 from dicomnode.index.learning import LabelRow
 from dicomnode.index.schema import ChoiceRow, StudyRow
 from dicomnode.learn.harvest.named import Whose
@@ -24,7 +25,6 @@ OTHER_PATIENT = "its source names another patient than the study does"
 OTHER_NUMBER = "its study has another accession number now than the one it was found by"
 DOUBTS = (SEVERAL_PATIENTS, SEVERAL_STUDIES, OTHER_PATIENT, OTHER_NUMBER)
 """Reasons that are looked at again by themselves; a person may decide before."""
-AT_ONCE = 500
 
 
 def attach(session: Session, state: Path) -> int:
@@ -196,8 +196,7 @@ def _of_numbers(session: Session, whose: Whose, since_s: float) -> Iterator[tupl
     ):
         newest[number] = max(newest.get(number, 0.0), received_s, decided_s or 0.0)
     hashes = {whose.number(number): number for number in newest}
-    ordered = list(hashes)
-    for some in (ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE)):
+    for some in in_parts(list(hashes)):
         for row in session.scalars(select(LabelRow).where(LabelRow.found_by.in_(some), _open())).all():
             number = hashes[row.found_by]
             if newest[number] > row.settled_s and not _is_held(session, row):

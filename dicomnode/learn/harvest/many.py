@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dicomnode.index.database import BETWEEN_S, Index
+from dicomnode.index.database import BETWEEN_S, Index, in_parts
 from dicomnode.learn.harvest.labels import Added, NewLabel, add_labels
 from dicomnode.learn.harvest.patients import key_patients
 from dicomnode.learn.split.keys import require_split_key
@@ -24,10 +24,10 @@ def enter_labels(index: Index, state: Path, labels: Sequence[NewLabel]) -> Itera
     with index.transaction() as session:
         require_split_key(session, state)
     so_far = Added()
-    for start in range(0, len(labels), AT_ONCE):
-        time.sleep(BETWEEN_S if start else 0.0)
+    for number, some in enumerate(in_parts(labels, AT_ONCE)):
+        time.sleep(BETWEEN_S if number else 0.0)
         with index.transaction() as session:
-            added = add_labels(session, labels[start : start + AT_ONCE], state)
+            added = add_labels(session, some, state)
             key_patients(session, state, time.time())
         so_far = so_far.and_(added)
         yield so_far

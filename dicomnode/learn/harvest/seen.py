@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dicomnode.index.database import in_parts
 from dicomnode.index.schema import DeliveryRow, ResultRow, RunRow
 
 CLOCKS_S = 300.0
@@ -35,9 +36,7 @@ def result_was_out(session: Session, study_key: int, made_s: float) -> bool:
 
 def names_ours(session: Session, uids: Iterable[str]) -> bool:
     """Whether one of these UIDs is that of a result of ours."""
-    wanted = sorted(set(uids))
-    batches = (wanted[start : start + 500] for start in range(0, len(wanted), 500))
     return any(
-        session.scalar(select(ResultRow.sop_instance_uid).where(ResultRow.sop_instance_uid.in_(batch)).limit(1))
-        for batch in batches
+        session.scalar(select(ResultRow.sop_instance_uid).where(ResultRow.sop_instance_uid.in_(some)).limit(1))
+        for some in in_parts(sorted(set(uids)))
     )

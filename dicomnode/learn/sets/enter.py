@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
 from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.orm import Session
 
 from dicomnode.archive.files import write_whole
+from dicomnode.index.database import in_parts
 from dicomnode.index.learning import DuplicateRow, PatientRow, TrainingItemRow, TrainingSetRow
 from dicomnode.index.schema import InstanceRow, StudyRow, TrainingMemberRow
 from dicomnode.learn.harvest.patients import opted_out
@@ -27,9 +27,6 @@ from dicomnode.learn.values import TrainingSet
 
 WENT = "its images went while the set was made"
 NO_FILE = "its item went while the set was made: the next set has it"
-AT_ONCE = 500
-"""Keys in one question to the database."""
-T = TypeVar("T")
 UID = re.compile(r"\d+(?:\.\d+){4,}")
 
 log = structlog.get_logger()
@@ -87,7 +84,7 @@ def _excluded(session: Session, collected: Collected) -> set[int]:
     whose = [(one.study_key, one.patient) for one in collected.labels]
     whose += [(draft.study_key, draft.item.patient) for draft in collected.drafted]
     patients = sorted({patient for _, patient in whose})
-    for some in _parts(patients):  # where others could write meanwhile (PostgreSQL), they wait for this transaction
+    for some in in_parts(patients):  # where others could write meanwhile (PostgreSQL), they wait for this transaction
         session.execute(select(PatientRow.patient).where(PatientRow.patient.in_(some)).with_for_update(read=True))
     out = opted_out(session, patients)
     if out:
@@ -96,7 +93,7 @@ def _excluded(session: Session, collected: Collected) -> set[int]:
 
 
 def _forget_pairs(session: Session, item_ids: Iterable[str]) -> None:
-    for some in _parts(sorted(item_ids)):
+    for some in in_parts(sorted(item_ids)):
         session.execute(delete(DuplicateRow).where(or_(DuplicateRow.one.in_(some), DuplicateRow.other.in_(some))))
 
 
@@ -114,7 +111,7 @@ def _here(session: Session, study_keys: Sequence[int]) -> set[tuple[int, int, st
     """Instances of studies, none of which is retired until this transaction ends; a key alone may be another's now."""
     told = select(InstanceRow.study_key, InstanceRow.instance_key, InstanceRow.content_digest)
     here: set[tuple[int, int, str]] = set()
-    for some in _parts(study_keys):
+    for some in in_parts(study_keys):
         session.execute(select(StudyRow.study_key).where(StudyRow.study_key.in_(some)).with_for_update(read=True))
         found = session.execute(told.where(InstanceRow.study_key.in_(some)))
         here.update((study_key, key, digest) for study_key, key, digest in found)
@@ -124,7 +121,7 @@ def _here(session: Session, study_keys: Sequence[int]) -> set[tuple[int, int, st
 def _tell(session: Session, secret: bytes, path: Path, left_out: Sequence[LeftOut]) -> None:
     """List what is left out, by the keyed hash of its study."""
     uids: dict[int, str] = {}
-    for some in _parts(sorted({one.study_key for one in left_out})):
+    for some in in_parts(sorted({one.study_key for one in left_out})):
         told = select(StudyRow.study_key, StudyRow.study_uid).where(StudyRow.study_key.in_(some))
         uids.update((study_key, uid) for study_key, uid in session.execute(told))
     lines = [
@@ -164,7 +161,3 @@ def _item_row(training: TrainingSet, draft: Draft) -> dict[str, object]:
         "training_set": training.digest, "item_id": item.item_id, "patient": item.patient,
         "study_key": draft.study_key, "split": item.split,
     }  # fmt: skip
-
-
-def _parts(keys: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE))

@@ -8,7 +8,7 @@ from pydicom import dcmread
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dicomnode.index.database import BETWEEN_S, Index
+from dicomnode.index.database import BETWEEN_S, Index, in_parts
 from dicomnode.index.element_text import MALFORMED, encodings_of
 from dicomnode.index.headers import items_of
 from dicomnode.index.learning import TrainingItemRow
@@ -30,10 +30,10 @@ def standings_of(
 ) -> dict[str, Standing]:
     """By patient key: where each stands for a model; those who want no part in it are missing."""
     keys = list(dict.fromkeys(one.patient for one in labels))
-    for start in range(0, len(keys), AT_ONCE):
-        time.sleep(BETWEEN_S if start else 0.0)
+    for number, some in enumerate(in_parts(keys, AT_ONCE)):
+        time.sleep(BETWEEN_S if number else 0.0)
         with index.transaction() as session:
-            for key in keys[start : start + AT_ONCE]:
+            for key in some:
                 entered(InIndex(session), secret, key, time.time())
     _follow_changes(index, state, secret, labels)
     with index.snapshot() as session:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from dicomnode.config.learning import Watch
+from dicomnode.index.database import in_parts
 from dicomnode.index.learning import EmbeddingRow, LabelRow
 from dicomnode.index.schema import InstanceRow, RunInstanceRow, RunRow
 from dicomnode.learn.values import LabelState, Source, What
@@ -20,7 +21,6 @@ WITHHELD = "no probability"
 ANSWERED = (RunStatus.DELIVERING, RunStatus.DONE)
 NUMBER = re.compile(r"(\d+(?:\.\d+)?) ?(%|ml)")
 SHARES = {"under 1 %": 0.005, "over 99 %": 0.995}
-BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -130,10 +130,10 @@ def _is_positive(said: str) -> bool:
 def _headers(session: Session, run_keys: Sequence[str]) -> dict[str, Header]:
     """Of the first instance of each run."""
     found: dict[str, Header] = {}
-    for start in range(0, len(run_keys), BATCH):
+    for some in in_parts(run_keys):
         first = (
             select(RunInstanceRow.run_key, func.min(RunInstanceRow.instance_key).label("instance_key"))
-            .where(RunInstanceRow.run_key.in_(run_keys[start : start + BATCH]))
+            .where(RunInstanceRow.run_key.in_(some))
             .group_by(RunInstanceRow.run_key)
             .subquery()
         )
@@ -146,8 +146,8 @@ def _headers(session: Session, run_keys: Sequence[str]) -> dict[str, Header]:
 
 def _embeddings(session: Session, run_keys: Sequence[str]) -> dict[str, tuple[float, ...]]:
     found: dict[str, tuple[float, ...]] = {}
-    for start in range(0, len(run_keys), BATCH):
-        query = select(EmbeddingRow).where(EmbeddingRow.run_key.in_(run_keys[start : start + BATCH]))
+    for some in in_parts(run_keys):
+        query = select(EmbeddingRow).where(EmbeddingRow.run_key.in_(some))
         found |= {row.run_key: tuple(row.numbers) for row in session.scalars(query)}
     return found
 
@@ -157,9 +157,9 @@ def _labels(
 ) -> dict[int, dict[str, bool]]:
     """What readers said, by study and finding; report text is no correction of an answer."""
     found: dict[int, dict[str, bool]] = {}
-    for start in range(0, len(study_keys), BATCH):
+    for some in in_parts(study_keys):
         query = select(LabelRow).where(
-            LabelRow.study_key.in_(study_keys[start : start + BATCH]),
+            LabelRow.study_key.in_(some),
             LabelRow.model == model,
             LabelRow.state == LabelState.ATTACHED,
             LabelRow.what == What.PRESENCE,

@@ -19,6 +19,7 @@ from dicomnode.cli.context import Opened
 from dicomnode.config.tables import Config
 from dicomnode.errors import ConfigFault
 from dicomnode.index.schema import InstanceRow, ResultRow, RunRow, StudyRow
+from dicomnode.peers.answers import keep_answers
 from dicomnode.peers.faults import NoAnswer
 from tests.dcmtk import dcmqrscp
 from tests.integration.receive.loopback import Node, free_port, node
@@ -62,7 +63,7 @@ def send_to(port: int, ae_title: str, images: Sequence[Dataset]) -> None:
     ae = AE("DICOMNODE")
     for sop_class in {image.SOPClassUID for image in images}:
         ae.add_requested_context(sop_class, images[0].file_meta.TransferSyntaxUID)
-    opened = ae.associate("127.0.0.1", port, ae_title=ae_title)
+    opened = keep_answers(ae.associate("127.0.0.1", port, ae_title=ae_title))
     assert opened.is_established
     assert {opened.send_c_store(image).Status for image in images} == {0x0000}
     opened.release()

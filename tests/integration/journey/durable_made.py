@@ -36,18 +36,19 @@ def trip(name: str) -> None:
     raise ValueError(f"{name} is no number")
 
 
-def lock(name: str) -> str:
+def fail_once(name: str, fault: Exception) -> str:
     tried[name] = tried.get(name, 0) + 1
     if tried[name] < 2:
-        raise OperationalError("UPDATE", {}, Exception("database is locked"))
+        raise fault
     return name
+
+
+def lock(name: str) -> str:
+    return fail_once(name, OperationalError("UPDATE", {}, Exception("database is locked")))
 
 
 def stumble(name: str) -> str:
-    tried[name] = tried.get(name, 0) + 1
-    if tried[name] < 2:
-        raise Transient("busy")
-    return name
+    return fail_once(name, Transient("busy"))
 
 
 def die(name: str) -> None:
@@ -103,11 +104,11 @@ class Stages:
     """A destination and a duty that fail once, as nobody foresaw."""
 
     def send(self, result_uid: str, destination: str, since_ms: int) -> str:
-        stumble_once(result_uid)
+        fail_once(result_uid, KeyError(result_uid))
         return "sent"
 
     def chore(self, name: str, moment: str) -> None:
-        stumble_once(moment)
+        fail_once(moment, KeyError(moment))
         say("chore", name, moment)
 
     def ask_commitment(self, destination: str) -> None:
@@ -121,12 +122,6 @@ class Stages:
 
     def back_off_s(self, attempt: int) -> float:
         return 0.5
-
-
-def stumble_once(name: str) -> None:
-    tried[name] = tried.get(name, 0) + 1
-    if tried[name] < 2:
-        raise KeyError(name)
 
 
 journey.register_delivery(Stages())

@@ -20,7 +20,7 @@ from sqlalchemy import select
 from dicomnode.config.tables import Config
 from dicomnode.index.database import Index
 from dicomnode.index.schema import InstanceRow, RefusalRow, StudyRow
-from dicomnode.peers.checkpoint import patient
+from dicomnode.peers.answers import keep_answers
 from dicomnode.receive.intake import Intake, Limits
 from dicomnode.receive.refusals import Refusals
 from dicomnode.receive.scp import Receiver
@@ -116,7 +116,7 @@ def associate(
     for context in contexts:
         ae.add_requested_context(context.sop_class_uid, list(context.transfer_syntax_uids))
     tls_args = (tls, "localhost") if tls else None
-    return patient(ae.associate("127.0.0.1", port, ae_title=called, max_pdu=max_pdu_bytes, tls_args=tls_args))
+    return keep_answers(ae.associate("127.0.0.1", port, ae_title=called, max_pdu=max_pdu_bytes, tls_args=tls_args))
 
 
 def data_set(image: Dataset) -> bytes:

@@ -11,6 +11,7 @@ from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPu
 from sqlalchemy import select
 
 from dicomnode.index.schema import CommitmentDutyRow
+from dicomnode.peers.answers import keep_answers
 from dicomnode.receive.commitment import answer_duties
 from tests.integration.receive.conftest import Start
 from tests.integration.receive.loopback import CT, SUCCESS, Context, Node, associate, free_port, send
@@ -136,9 +137,8 @@ def test_a_peers_report_on_its_own_association_with_reversed_roles_is_taken(star
     ae = AE("PACS")
     ae.add_requested_context(StorageCommitmentPushModel)
 
-    association = ae.associate(
-        "127.0.0.1", node.port, ae_title="DICOMNODE", ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)]
-    )
+    role = build_role(StorageCommitmentPushModel, scp_role=True)
+    association = keep_answers(ae.associate("127.0.0.1", node.port, ae_title="DICOMNODE", ext_neg=[role]))
     answer, _ = association.send_n_event_report(
         report, 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
     )

@@ -20,7 +20,7 @@ from pynetdicom.sop_class import CTImageStorage, MRImageStorage, StorageCommitme
 
 from dicomnode.bench import dcmtk
 from dicomnode.config.tables import Tls
-from dicomnode.peers.checkpoint import patient
+from dicomnode.peers.answers import keep_answers
 from dicomnode.receive.intake import Limits
 from tests.integration.receive_stream.peer import (
     Listen,
@@ -44,7 +44,7 @@ def association(port: int, tls: ssl.SSLContext | None = None, classes: tuple[str
     ae.add_requested_context(Verification)
     for uid in (CTImageStorage, MRImageStorage, *classes):
         ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-    opened = patient(ae.associate("127.0.0.1", port, ae_title="DICOMNODE", tls_args=(tls, None) if tls else None))
+    opened = keep_answers(ae.associate("127.0.0.1", port, ae_title="DICOMNODE", tls_args=(tls, None) if tls else None))
     assert opened.is_established
     try:
         yield opened
