@@ -47,7 +47,7 @@ class Index:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _engine(url)
-        self.reader = self.engine.execution_options(reading=True)
+        self.reader = self.engine.execution_options(**_reading(self.engine))
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -101,6 +101,13 @@ def _engine(url: str) -> Engine:
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     return engine
+
+
+def _reading(engine: Engine) -> dict[str, object]:
+    """How a snapshot begins: on SQLite without the lock of who writes, on others with one state for every question."""
+    if engine.name == "sqlite":
+        return {"reading": True}
+    return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 def _patience(url: str) -> dict[str, int]:

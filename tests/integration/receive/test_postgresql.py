@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import DBAPIError
 
 from dicomnode.archive.retention import retire
+from dicomnode.index.schema import StudyRow
 from tests.phantom import Subject, ct_series, mr_series
 from tests.postgresql import is_possible, postgresql
 from tests.unit.archive.archived import Archive
@@ -39,6 +42,28 @@ def test_several_receivers_enter_the_same_new_study_once(database: str, tmp_path
     assert len(archives[0].instances()) == len(archives[0].files()) == 10
     for archive in archives:
         archive.index.close()
+
+
+def test_a_snapshot_is_one_state_whatever_is_written_meanwhile(database: str, tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "state", url=database)
+    first, second = (ct_series(slices=1, subject=Subject(study=name)) for name in ("before", "meanwhile"))
+    archive.receive(first)
+    count = select(func.count()).select_from(StudyRow)
+    with archive.index.snapshot() as session:
+        before = session.scalar(count)
+        archive.receive(second)
+
+        assert session.scalar(count) == before
+    with archive.index.snapshot() as session:
+        assert session.scalar(count) == (before or 0) + 1
+    archive.index.close()
+
+
+def test_nothing_is_written_in_a_snapshot(database: str, tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "state", url=database)
+    with pytest.raises(DBAPIError, match="read-only"), archive.index.snapshot() as session:
+        session.execute(delete(StudyRow))
+    archive.index.close()
 
 
 def test_a_study_is_retired_and_received_again(database: str, tmp_path: Path) -> None:
