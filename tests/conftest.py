@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import String, event
+from sqlalchemy.orm import Session
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -41,6 +43,16 @@ def imports_as_before() -> Iterator[None]:
     yield
     sys.path[:] = path
     sys.dont_write_bytecode, sys.pycache_prefix = CACHES
+
+
+@event.listens_for(Session, "before_flush")
+def require_room(session: Session, *_: object) -> None:
+    """PostgreSQL refuses a text that is longer than its column; SQLite, on which most tests run, takes it."""
+    for row in (*session.new, *session.dirty):
+        for column in row.__mapper__.columns:
+            text, kind = getattr(row, row.__mapper__.get_property_by_column(column).key), column.type
+            if isinstance(kind, String) and kind.length is not None and text is not None and len(text) > kind.length:
+                raise ValueError(f"{column} has room for {kind.length} characters, not for {len(text)}")
 
 
 def missing_peers(item: pytest.Item) -> list[str]:

@@ -73,7 +73,7 @@ class Hospital:
             row = LabelRow(
                 state=LabelState.ATTACHED, study_key=study.study_key, study_uid=study_uid, model=MODEL, output=0,
                 what=What.PRESENCE, value=value, source=Source.SR, made_s=1.0, at_s=1.0, weight=1.0, assisted=False,
-                series_uid=series.series_uid if series else "", object_uid=f"{study_uid}.{len(changes)}",
+                series_uid=series.series_uid if series else "", object_uid=f"{study_uid[:60]}.{len(changes)}",
             )  # fmt: skip
             for name, told in changes.items():
                 setattr(row, name, told)
