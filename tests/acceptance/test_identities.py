@@ -1,7 +1,6 @@
 """From a study that goes all the way, no log, metric or audit line tells who the patient is."""
 
 import json
-import re
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -16,14 +15,13 @@ pytestmark = [pytest.mark.peers("Orthanc", "storescu"), pytest.mark.timeout(600)
 
 IDENTITY = {
     "PatientName": "SECRETNAME^GIVEN",
-    "PatientID": "SECRET-0815",
+    "PatientID": "SECRET-Q0815Q",  # its number alone is in some fraction of a second, too
     "PatientBirthDate": "19230405",
     "AccessionNumber": "SECRETACC",
     "StudyDescription": "SECRETDESCRIPTION",
     "ReferringPhysicianName": "SECRETDOCTOR",
 }
-TELLTALE = re.compile(r"SECRET|(?<!\d)(0815|1923-?04-?05)(?!\d)")
-"""Numbers on their own: the digits of the patient's ID are also in some fraction of a second."""
+TELLTALE = ("SECRET", "Q0815Q", "19230405", "1923-04-05")
 
 
 def named_crop(folder: Path) -> str:
@@ -38,7 +36,7 @@ def named_crop(folder: Path) -> str:
 
 
 def told(text: str) -> list[str]:
-    return [line for line in text.splitlines() if TELLTALE.search(line)]
+    return [line for line in text.splitlines() if any(secret in line for secret in TELLTALE)]
 
 
 def with_debug_logs_and_a_web_port(made: Bench) -> int:
