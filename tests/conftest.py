@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import String, event
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 if TYPE_CHECKING:
@@ -49,10 +49,11 @@ def imports_as_before() -> Iterator[None]:
 def require_room(session: Session, *_: object) -> None:
     """PostgreSQL refuses a text that is longer than its column; SQLite, on which most tests run, takes it."""
     for row in (*session.new, *session.dirty):
-        for column in row.__mapper__.columns:
-            text, kind = getattr(row, row.__mapper__.get_property_by_column(column).key), column.type
-            if isinstance(kind, String) and kind.length is not None and text is not None and len(text) > kind.length:
-                raise ValueError(f"{column} has room for {kind.length} characters, not for {len(text)}")
+        for attribute in row.__mapper__.column_attrs:
+            (column,), text = attribute.columns, getattr(row, attribute.key)
+            room = getattr(column.type, "length", None)
+            if text is not None and room is not None and len(text) > room:
+                raise ValueError(f"{column} has room for {room} characters, not for {len(text)}")
 
 
 def missing_peers(item: pytest.Item) -> list[str]:

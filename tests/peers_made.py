@@ -26,6 +26,7 @@ from pynetdicom.sop_class import (
 
 from dicomnode.config.tables import Peer, Tls
 from dicomnode.peers.answers import keep_answers
+from dicomnode.peers.caller import Caller
 from dicomnode.peers.remote import Remote
 from tests.results_made import SEG, SR_3D, SR_PLAIN
 
@@ -172,9 +173,9 @@ def _report(pacs: Pacs, asked: Dataset, association: Association) -> None:
     """Say what is committed: on the association that asked, or on one of our own to `report_port`."""
     time.sleep(0.1)
     if pacs.report_port is None:
-        pacs.report_answers.append(_send_report(association, report_of(pacs, asked)))
+        pacs.report_answers.append(_send_report(keep_answers(association), report_of(pacs, asked)))
         return
-    opened = AE(pacs.ae_title).associate(
+    opened = Caller(pacs.ae_title).associate(
         "127.0.0.1",
         pacs.report_port,
         contexts=[build_context(StorageCommitmentPushModel)],
@@ -205,7 +206,7 @@ def report_of(pacs: Pacs, asked: Dataset) -> Dataset:
 
 def _send_report(association: Association, report: Dataset) -> int:
     event_type = 2 if "FailedSOPSequence" in report else 1
-    answer, _ = keep_answers(association).send_n_event_report(
+    answer, _ = association.send_n_event_report(
         report, event_type, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
     )
     return int(answer.get("Status", -1))

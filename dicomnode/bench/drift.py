@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicomnode.config.learning import Watch
+from dicomnode.index.database import in_parts
 from dicomnode.learn.watch.figures import Figure, corrected, discrepancy, distribution, stability
 from dicomnode.learn.watch.look import judged
 from dicomnode.learn.watch.windows import Seen, Windows
@@ -192,8 +193,8 @@ def _looker(folder: Path) -> Callable[[list[Pixels]], Looked]:
         numbers: list[tuple[float, ...]] = []
         outputs: list[float] = []
         keep = bundle.network.register_forward_hook(lambda _m, _i, output: outputs.extend(output[:, 0].tolist()))
-        for start in range(0, len(pictures), BATCH):
-            volumes = [Volume(one[None], np.eye(4), (), "", None, False) for one in pictures[start : start + BATCH]]
+        for some in in_parts(pictures, BATCH):
+            volumes = [Volume(one[None], np.eye(4), (), "", None, False) for one in some]
             images = torch.stack([network_input(bundle, one).as_tensor().float() for one in volumes])
             features = features_of(bundle.network, images, domain.modules())
             for place, image in enumerate(images):

@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pynetdicom import AE
-
 from dicomnode.bench import dcmtk
 from dicomnode.bench.receivers import AE_TITLE, Running
 from dicomnode.errors import PeerRefused
-from dicomnode.peers.answers import keep_answers
+from dicomnode.peers.caller import Caller
 
 TIMEOUT_S = 300.0
 
@@ -49,10 +47,10 @@ def _with_dcmtk(to: Running, folder: Path, variables: Mapping[str, str]) -> str:
 
 
 def _with_pynetdicom(to: Running, folder: Path, _: Mapping[str, str]) -> str:
-    ae = AE("SENDER")
+    ae = Caller("SENDER")
     for uid in ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.7.3"):
         ae.add_requested_context(uid, "1.2.840.10008.1.2.1")
-    association = keep_answers(ae.associate("127.0.0.1", to.port, ae_title=AE_TITLE))
+    association = ae.associate("127.0.0.1", to.port, ae_title=AE_TITLE)
     if not association.is_established:
         return "no association"
     try:

@@ -18,7 +18,7 @@ from pynetdicom.events import Event
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance, Verification
 
 from dicomnode.errors import ConfigFault
-from dicomnode.peers.answers import keep_answers
+from dicomnode.peers.caller import Caller
 
 AE_TITLE = "DEMOPACS"
 START_S = 20.0
@@ -178,10 +178,10 @@ class SmallPacs:
             item.FailureReason = 0x0112
         if lost:
             report.FailedSOPSequence = lost
-        ae = AE(AE_TITLE)
+        ae = Caller(AE_TITLE)
         ae.add_requested_context(StorageCommitmentPushModel)
         role = build_role(StorageCommitmentPushModel, scp_role=True)
-        association = keep_answers(ae.associate("127.0.0.1", self.node_port, ae_title=self.node_ae, ext_neg=[role]))
+        association = ae.associate("127.0.0.1", self.node_port, ae_title=self.node_ae, ext_neg=[role])
         if association.is_established:
             kind = PARTLY if lost else COMMITTED
             association.send_n_event_report(
@@ -197,11 +197,11 @@ def store(paths: list[Path], called_ae: str, port: int, calling_ae: str) -> None
         ConfigFault: the peer does not take them.
     """
     datasets = [dcmread(path) for path in paths]
-    ae = AE(calling_ae)
+    ae = Caller(calling_ae)
     for sop_class, syntax in {(str(d.SOPClassUID), str(d.file_meta.TransferSyntaxUID)) for d in datasets}:
         ae.add_requested_context(sop_class, syntax)
     handlers = [(evt.EVT_CONN_OPEN, send_at_once)]
-    association = keep_answers(ae.associate("127.0.0.1", port, ae_title=called_ae, evt_handlers=handlers))
+    association = ae.associate("127.0.0.1", port, ae_title=called_ae, evt_handlers=handlers)
     if not association.is_established:
         raise ConfigFault(f"{called_ae} on port {port} does not accept an association")
     try:

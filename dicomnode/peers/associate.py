@@ -16,7 +16,6 @@ from pynetdicom.presentation import PresentationContext
 
 from dicomnode.config.tables import Tls
 from dicomnode.errors import ConfigFault, PeerRefused, PeerUnavailable
-from dicomnode.peers.answers import keep_answers
 from dicomnode.peers.caller import Caller
 from dicomnode.peers.faults import Aborted, BusyPeer, NoAnswer, NotAccepted, Rejected, Untrusted
 from dicomnode.peers.remote import Remote
@@ -99,7 +98,7 @@ def _request(
 ) -> Association:
     tls = remote.tls
     try:
-        opened = caller.associate(
+        return caller.associate(
             remote.peer.host,
             remote.peer.port,
             contexts=list(contexts),
@@ -109,7 +108,6 @@ def _request(
             evt_handlers=handlers,
             ext_neg=list(roles),
         )
-        return keep_answers(opened)
     except socket.gaierror as fault:
         raise NoAnswer(remote, f"its host name is not known here ({fault.strerror})") from fault
     except OSError as fault:

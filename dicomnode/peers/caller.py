@@ -1,10 +1,13 @@
 """The application entity that opens our associations."""
 
 from ssl import SSLContext
+from typing import Any
 
 from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.transport import AddressInformation, AssociationSocket
+
+from dicomnode.peers.answers import keep_answers
 
 
 class CallerSocket(AssociationSocket):  # type: ignore[misc]
@@ -17,7 +20,11 @@ class CallerSocket(AssociationSocket):  # type: ignore[misc]
 
 
 class Caller(AE):  # type: ignore[misc]
-    """An application entity whose associations use a `CallerSocket`."""
+    """An application entity whose associations use a `CallerSocket`, and whose answers reach who asked."""
+
+    def associate(self, *args: Any, **settings: Any) -> Association:  # noqa: ANN401 - those of pynetdicom
+        """Request an association; look at `is_established` for the answer."""
+        return keep_answers(super().associate(*args, **settings))
 
     def _create_socket(
         self, assoc: Association, address: AddressInformation, tls_args: tuple[SSLContext, str] | None

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from dicomnode.bench.loop.site import READER_AE, Site
 from dicomnode.errors import ConfigFault
+from dicomnode.index.database import in_parts
 from dicomnode.index.learning import LearnedVersionRow, LearningRow
 
 Told = Callable[[str], None]
@@ -32,11 +33,11 @@ class Course:
         """Images, then what the reader says of them."""
         began_s = time.monotonic()
         wanted = self.site.instances() + len(images)
-        for group in _batches(images):
+        for group in in_parts(images, BATCH):
             self.site.send(group)
         self.site.wait(lambda: self.site.instances() >= wanted, "images are missing", RECEIVE_S)
         known = self.site.labels()
-        for group in _batches(labels):
+        for group in in_parts(labels, BATCH):
             self.site.send(group, READER_AE)
         self.site.wait(lambda: self.site.labels() > known, "no label was read", RECEIVE_S)
         self.site.wait(self._is_still, "labels keep coming", RECEIVE_S)
@@ -78,7 +79,7 @@ class Course:
         """Studies that the node answers; with its shadow, where there is one."""
         began_s = time.monotonic()
         wanted = self.site.runs("done") + len({str(one.StudyInstanceUID) for one in images})
-        for group in _batches(images):
+        for group in in_parts(images, BATCH):
             self.site.send(group)
         self.site.wait(lambda: self.site.runs("done") >= wanted, "results are missing", ANALYSE_S)
         self.site.wait(lambda: not self._shadows_wait(), "the shadow is behind", ANALYSE_S)
@@ -112,7 +113,3 @@ def reports_in(folder: Path) -> Iterable[Dataset]:
             continue
         if str(found.get("Modality", "")) == "SR":
             yield found
-
-
-def _batches(images: Sequence[Dataset]) -> Iterable[Sequence[Dataset]]:
-    return (images[at : at + BATCH] for at in range(0, len(images), BATCH))

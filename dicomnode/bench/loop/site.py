@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 from pydicom import Dataset
-from pynetdicom import AE, evt
+from pynetdicom import evt
 from sqlalchemy import func, select
 
 from dicomnode.audit import login_name
@@ -22,7 +22,7 @@ from dicomnode.errors import ConfigFault
 from dicomnode.index.database import Index
 from dicomnode.index.learning import LabelRow
 from dicomnode.index.schema import InstanceRow, RunRow
-from dicomnode.peers.answers import keep_answers
+from dicomnode.peers.caller import Caller
 from dicomnode.serve.beats import STALE_S
 from dicomnode.web.snapshot import snapshot
 
@@ -52,13 +52,13 @@ class Site:
         Raises:
             ConfigFault: the node does not take one.
         """
-        ae = AE(calling_ae)
+        ae = Caller(calling_ae)
         for sop_class, syntax in {(str(d.SOPClassUID), str(d.file_meta.TransferSyntaxUID)) for d in datasets}:
             ae.add_requested_context(sop_class, syntax)
         ae.dimse_timeout = ae.network_timeout = PATIENCE_S
         handlers = [(evt.EVT_CONN_OPEN, send_at_once)]
         port = self.config.receive.port
-        association = keep_answers(ae.associate("127.0.0.1", port, ae_title=NODE, evt_handlers=handlers))
+        association = ae.associate("127.0.0.1", port, ae_title=NODE, evt_handlers=handlers)
         if not association.is_established:
             raise ConfigFault("the node accepts no association")
         try:

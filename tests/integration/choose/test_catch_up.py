@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import typer
 from pydicom import Dataset
-from pynetdicom import AE
 from sqlalchemy import select, update
 from typer.testing import CliRunner
 
@@ -19,7 +18,7 @@ from dicomnode.cli.context import Opened
 from dicomnode.config.tables import Config
 from dicomnode.errors import ConfigFault
 from dicomnode.index.schema import InstanceRow, ResultRow, RunRow, StudyRow
-from dicomnode.peers.answers import keep_answers
+from dicomnode.peers.caller import Caller
 from dicomnode.peers.faults import NoAnswer
 from tests.dcmtk import dcmqrscp
 from tests.integration.receive.loopback import Node, free_port, node
@@ -60,10 +59,10 @@ def uids(images: Sequence[Dataset]) -> set[str]:
 
 
 def send_to(port: int, ae_title: str, images: Sequence[Dataset]) -> None:
-    ae = AE("DICOMNODE")
+    ae = Caller("DICOMNODE")
     for sop_class in {image.SOPClassUID for image in images}:
         ae.add_requested_context(sop_class, images[0].file_meta.TransferSyntaxUID)
-    opened = keep_answers(ae.associate("127.0.0.1", port, ae_title=ae_title))
+    opened = ae.associate("127.0.0.1", port, ae_title=ae_title)
     assert opened.is_established
     assert {opened.send_c_store(image).Status for image in images} == {0x0000}
     opened.release()

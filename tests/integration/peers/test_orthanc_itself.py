@@ -9,7 +9,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, ge
 from pynetdicom import AE, evt
 from pynetdicom.events import Event
 
-from dicomnode.peers.answers import keep_answers
+from dicomnode.peers.caller import Caller
 from tests.orthanc import Orthanc, orthanc
 
 pytestmark = pytest.mark.peers("Orthanc", "cc")
@@ -28,9 +28,9 @@ def secondary_capture(study_uid: str, series_uid: str) -> Dataset:
 
 
 def store(pacs: Orthanc, image: Dataset, calling: str = "DICOMNODE") -> None:
-    ae = AE(calling)
+    ae = Caller(calling)
     ae.add_requested_context(image.SOPClassUID, image.file_meta.TransferSyntaxUID)
-    association = keep_answers(ae.associate("127.0.0.1", pacs.dicom_port, ae_title=pacs.ae_title))
+    association = ae.associate("127.0.0.1", pacs.dicom_port, ae_title=pacs.ae_title)
     assert association.is_established
     assert association.send_c_store(image).Status == 0x0000
     association.release()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom import AE, evt
+from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import Verification
@@ -20,7 +20,7 @@ from sqlalchemy import select
 from dicomnode.config.tables import Config
 from dicomnode.index.database import Index
 from dicomnode.index.schema import InstanceRow, RefusalRow, StudyRow
-from dicomnode.peers.answers import keep_answers
+from dicomnode.peers.caller import Caller
 from dicomnode.receive.intake import Intake, Limits
 from dicomnode.receive.refusals import Refusals
 from dicomnode.receive.scp import Receiver
@@ -111,12 +111,12 @@ def associate(
     max_pdu_bytes: int = 16382,
 ) -> Association:
     """An association request; look at `is_established` for the answer."""
-    ae = AE(calling)
+    ae = Caller(calling)
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
     for context in contexts:
         ae.add_requested_context(context.sop_class_uid, list(context.transfer_syntax_uids))
     tls_args = (tls, "localhost") if tls else None
-    return keep_answers(ae.associate("127.0.0.1", port, ae_title=called, max_pdu=max_pdu_bytes, tls_args=tls_args))
+    return ae.associate("127.0.0.1", port, ae_title=called, max_pdu=max_pdu_bytes, tls_args=tls_args)
 
 
 def data_set(image: Dataset) -> bytes:

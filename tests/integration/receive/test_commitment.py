@@ -11,7 +11,7 @@ from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPu
 from sqlalchemy import select
 
 from dicomnode.index.schema import CommitmentDutyRow
-from dicomnode.peers.answers import keep_answers
+from dicomnode.peers.caller import Caller
 from dicomnode.receive.commitment import answer_duties
 from tests.integration.receive.conftest import Start
 from tests.integration.receive.loopback import CT, SUCCESS, Context, Node, associate, free_port, send
@@ -134,11 +134,11 @@ def test_a_peers_report_on_its_own_association_with_reversed_roles_is_taken(star
     report.TransactionUID = generate_uid()
     item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = CT, "1.2.3.4"
     report.ReferencedSOPSequence = [item]
-    ae = AE("PACS")
+    ae = Caller("PACS")
     ae.add_requested_context(StorageCommitmentPushModel)
 
     role = build_role(StorageCommitmentPushModel, scp_role=True)
-    association = keep_answers(ae.associate("127.0.0.1", node.port, ae_title="DICOMNODE", ext_neg=[role]))
+    association = ae.associate("127.0.0.1", node.port, ae_title="DICOMNODE", ext_neg=[role])
     answer, _ = association.send_n_event_report(
         report, 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
     )

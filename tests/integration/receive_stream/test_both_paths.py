@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.sop_class import CTImageStorage, MRImageStorage, StorageCommitmentPushModel, Verification
 
 from dicomnode.bench import dcmtk
 from dicomnode.config.tables import Tls
-from dicomnode.peers.answers import keep_answers
+from dicomnode.peers.caller import Caller
 from dicomnode.receive.intake import Limits
 from tests.integration.receive_stream.peer import (
     Listen,
@@ -39,12 +38,12 @@ SUCCESS, FULL, BROKEN = 0x0000, 0xA700, 0xC000
 @contextmanager
 def association(port: int, tls: ssl.SSLContext | None = None, classes: tuple[str, ...] = ()) -> Iterator[Association]:
     """An association of ours as SCU."""
-    ae = AE("SENDER")
+    ae = Caller("SENDER")
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
     ae.add_requested_context(Verification)
     for uid in (CTImageStorage, MRImageStorage, *classes):
         ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-    opened = keep_answers(ae.associate("127.0.0.1", port, ae_title="DICOMNODE", tls_args=(tls, None) if tls else None))
+    opened = ae.associate("127.0.0.1", port, ae_title="DICOMNODE", tls_args=(tls, None) if tls else None)
     assert opened.is_established
     try:
         yield opened

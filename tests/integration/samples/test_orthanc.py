@@ -13,7 +13,7 @@ from pydicom import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import ComprehensiveSRStorage, CTImageStorage, Verification
 
-from dicomnode.peers.answers import keep_answers
+from dicomnode.peers.caller import Caller
 from tests.orthanc import Orthanc, free_port, orthanc
 from tests.phantom import ct_series, write
 
@@ -68,9 +68,9 @@ def until(true: Callable[[], bool]) -> bool:
 
 def send_as_node(pacs: Orthanc, result: Dataset) -> None:
     """Store one object as the node would: under its AE title."""
-    ae = AE("DICOMNODE")
+    ae = Caller("DICOMNODE")
     ae.add_requested_context(result.SOPClassUID)
-    association = keep_answers(ae.associate("127.0.0.1", pacs.dicom_port, ae_title=pacs.ae_title))
+    association = ae.associate("127.0.0.1", pacs.dicom_port, ae_title=pacs.ae_title)
     assert association.send_c_store(result).Status == 0x0000
     association.release()
 

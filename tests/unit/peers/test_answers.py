@@ -3,58 +3,75 @@
 import queue
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import pytest
+from pynetdicom import AE
+from pynetdicom.association import Association
 
 from dicomnode.peers import answers
-from dicomnode.peers.answers import Checkpoint
+from dicomnode.peers.answers import Checkpoint, keep_answers
 
 
-def read(checkpoint: Checkpoint, messages: queue.Queue[str], served: list[str], ended: threading.Event) -> None:
+@dataclass
+class Reader:
     """The reader of pynetdicom, with a slow turn: it looks at the checkpoint, and only then into the queue."""
-    while not ended.is_set():
-        checkpoint.wait()
-        time.sleep(0.002)
-        try:
-            served.append(messages.get_nowait())
-        except queue.Empty:
-            continue
+
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    messages: queue.Queue[str] = field(default_factory=queue.Queue)
+    served: list[str] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        while not self.ended.is_set():
+            self.checkpoint.wait()
+            time.sleep(0.002)
+            with suppress(queue.Empty):
+                self.served.append(self.messages.get_nowait())
 
 
-def test_no_answer_that_comes_at_once_goes_to_the_reader() -> None:
-    checkpoint, messages, served = Checkpoint(), queue.Queue[str](), list[str]()
-    ended = threading.Event()
-    reader = threading.Thread(target=read, args=(checkpoint, messages, served, ended), daemon=True)
-    reader.start()
+@pytest.fixture
+def reader() -> Iterator[Reader]:
+    """A reader at work."""
+    made = Reader()
+    thread = threading.Thread(target=made.run, daemon=True)
+    thread.start()
+    yield made
+    made.ended.set()
+    made.checkpoint.set()
+    thread.join()
+
+
+def test_no_answer_that_comes_at_once_goes_to_the_reader(reader: Reader) -> None:
     got = []
     for number in range(50):
-        checkpoint.clear()
-        messages.put(f"answer {number}")
+        reader.checkpoint.clear()
+        reader.messages.put(f"answer {number}")
         time.sleep(0.003)  # the caller, on a busy machine, gets to its queue later than the reader would
-        got.append(messages.get(timeout=1.0))
-        checkpoint.set()
+        got.append(reader.messages.get(timeout=1.0))
+        reader.checkpoint.set()
         time.sleep(0.001)
-    ended.set()
-    checkpoint.set()
-    reader.join()
 
     assert got == [f"answer {number}" for number in range(50)]
-    assert served == []
+    assert reader.served == []
 
 
-def test_the_reader_takes_what_comes_while_nobody_waits() -> None:
-    checkpoint, messages, served = Checkpoint(), queue.Queue[str](), list[str]()
-    ended = threading.Event()
-    reader = threading.Thread(target=read, args=(checkpoint, messages, served, ended), daemon=True)
-    reader.start()
-    messages.put("request")
+def test_the_reader_takes_what_comes_while_nobody_waits(reader: Reader) -> None:
+    reader.messages.put("request")
     end_s = time.monotonic() + 5.0
-    while not served and time.monotonic() < end_s:
+    while not reader.served and time.monotonic() < end_s:
         time.sleep(0.001)
-    ended.set()
-    reader.join()
 
-    assert served == ["request"]
+    assert reader.served == ["request"]
+
+
+def test_pynetdicom_pauses_its_reader_by_what_is_replaced() -> None:
+    opened = Association(AE(), "requestor")
+    assert isinstance(opened._reactor_checkpoint, threading.Event)
+
+    assert isinstance(keep_answers(opened)._reactor_checkpoint, Checkpoint)
 
 
 def test_a_caller_does_not_wait_for_ever_for_a_reader_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
