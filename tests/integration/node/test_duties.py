@@ -11,7 +11,7 @@ from tests.peers_made import Pacs, peer
 
 def test_a_peer_is_back_once_and_one_that_answers_all_along_is_not_back_again(tmp_path: Path) -> None:
     port = free_port()
-    there = {"ae_title": "PACS", "host": "127.0.0.1", "port": port, "timeout_s": 2}
+    there = {"ae_title": "PACS", "host": "127.0.0.1", "port": port}
     config = Config.model_validate({"node": {"state": tmp_path}, "peers": {"pacs": there}})
     duties = Duties(config, Index(config.index_url), lambda _: None)
 
