@@ -157,8 +157,7 @@ def test_a_peer_that_went_down_after_storing_is_asked_again(tmp_path: Path, inde
 
 def test_a_report_that_never_comes_is_overdue_after_the_configured_wait(tmp_path: Path, index: Index) -> None:
     with receiver(index) as port:
-        pacs = Pacs(report_port=port, ae_title="PACS")
-        pacs.commits_not = {}
+        pacs, asked_s = Pacs(report_port=port), time.time()
         with peer(pacs, commitment_wait_s=60) as remote:
             (seg, sr) = sent(index, tmp_path, remote)
             request_commitment(index, remote, [sr], hold_s=0.0)
@@ -166,11 +165,11 @@ def test_a_report_that_never_comes_is_overdue_after_the_configured_wait(tmp_path
             with index.transaction() as session:
                 waiting = delivery(session, seg.sop_instance_uid, "pacs")
                 assert waiting is not None
-                waiting.requested_s, waiting.transaction_uid = time.time(), "2.25.1"
+                waiting.requested_s, waiting.transaction_uid = asked_s, "2.25.1"
 
     with index.snapshot() as session:
-        assert overdue(session, remote, time.time() + 59) == ()
-        assert overdue(session, remote, time.time() + 61) == (seg.sop_instance_uid,)
+        assert overdue(session, remote, asked_s + 59) == ()
+        assert overdue(session, remote, asked_s + 61) == (seg.sop_instance_uid,)
 
 
 def test_nothing_is_asked_where_nothing_waits(tmp_path: Path, index: Index) -> None:
@@ -202,10 +201,12 @@ def test_a_request_that_we_were_killed_over_is_made_again_soon_and_either_report
     with peer(pacs, timeout_s=5) as remote:
         results = sent(index, tmp_path, remote)
         lost = open_transaction(index, remote, results, "2.25.1")  # killed before it left: its row alone is there
+        asked_s = row(index, lost[0]).requested_s
+        assert asked_s is not None
 
         with index.snapshot() as session:
-            assert overdue(session, remote, time.time() + 14) == ()
-            assert len(overdue(session, remote, time.time() + 16)) == len(lost) == 2
+            assert overdue(session, remote, asked_s + 14) == ()
+            assert len(overdue(session, remote, asked_s + 16)) == len(lost) == 2
     information = Dataset()
     information.TransactionUID = "2.25.1"
     information.ReferencedSOPSequence = [referenced(result) for result in results]

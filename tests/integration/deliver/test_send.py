@@ -208,8 +208,8 @@ def test_a_peer_that_rejects_us_for_good_is_not_asked_for_ever(tmp_path: Path, i
 
 def test_an_abort_and_a_silence_after_the_data_are_worth_another_try(tmp_path: Path, index: Index) -> None:
     (seg,) = posted(index, tmp_path, mask())
-    for pacs in (Pacs(abort_on_store=True), Pacs(answers_after_s=2.5)):
-        with peer(pacs, timeout_s=1) as remote, pytest.raises(Aborted, match="C-STORE"):
+    for pacs in (Pacs(abort_on_store=True), Pacs(answers_after_s=7.0)):
+        with peer(pacs, timeout_s=5) as remote, pytest.raises(Aborted, match="C-STORE"):
             send(Sender(index, tmp_path, remote), seg)
 
 

@@ -1,4 +1,4 @@
-"""A process with a few durable workflows, for tests that kill it: `durable_made.py STATE LOG SECONDS`."""
+"""A process with a few durable workflows, for tests that kill it: `durable_made.py STATE LOG`."""
 
 import os
 import signal
@@ -14,6 +14,7 @@ from dicomnode.errors import Permanent, Transient
 from dicomnode.logs import set_up_logs
 
 STATE, LOG = Path(sys.argv[1]), Path(sys.argv[2])
+LONGEST_S = 60.0
 QUEUES = (durable.Queue("several", 4), durable.Queue("one", 1), journey.send_queue("pacs"), journey.CHORES)
 tried: dict[str, int] = {}
 
@@ -137,4 +138,6 @@ with durable.executor(f"sqlite:///{STATE / 'engine.sqlite'}", STATE, "test", QUE
             durable.enqueue(journey.chore_job("withdraw", name))
             continue
         durable.enqueue(durable.Job(workflow, queue, f"{workflow}:{name}", (name,), int(priority)))
-    time.sleep(float(sys.argv[3]))
+    ends_s = time.monotonic() + LONGEST_S
+    while durable.is_unfinished("") and time.monotonic() < ends_s:
+        time.sleep(0.1)

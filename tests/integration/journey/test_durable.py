@@ -12,11 +12,11 @@ from dicomnode import durable
 PROGRAM = Path(__file__).parent / "durable_made.py"
 
 
-def worked(folder: Path, jobs: str, seconds: float = 4.0) -> int:
-    """Run the process once with these jobs ("workflow:queue:name:priority ..."); its exit code."""
+def worked(folder: Path, jobs: str) -> int:
+    """Have a process do these jobs ("workflow:queue:name:priority ...") and what was left over; its exit code."""
     with (folder / "stderr").open("a") as stderr:
         done = subprocess.run(
-            [sys.executable, str(PROGRAM), str(folder), str(folder / "log"), str(seconds)],
+            [sys.executable, str(PROGRAM), str(folder), str(folder / "log")],
             input=jobs,
             text=True,
             timeout=120,
@@ -40,7 +40,7 @@ def test_the_same_job_twice_is_done_once(tmp_path: Path) -> None:
 
 
 def test_the_more_urgent_job_goes_first(tmp_path: Path) -> None:
-    worked(tmp_path, "noted:one:routine1:100 noted:one:routine2:100 noted:one:routine3:100 noted:one:stat:1", 6.0)
+    worked(tmp_path, "noted:one:routine1:100 noted:one:routine2:100 noted:one:routine3:100 noted:one:stat:1")
 
     names = [words[0] for words in said(tmp_path, "noted")]
     assert set(names) == {"routine1", "routine2", "routine3", "stat"}
@@ -54,26 +54,26 @@ def test_a_permanent_fault_keeps_its_family_and_its_words(tmp_path: Path) -> Non
 
 
 def test_a_transient_fault_is_tried_again(tmp_path: Path) -> None:
-    worked(tmp_path, "stumbled:several:x:100", 6.0)
+    worked(tmp_path, "stumbled:several:x:100")
 
     assert said(tmp_path, "stumbled") == [["x", "2"]]
 
 
 def test_a_database_that_is_busy_is_asked_again(tmp_path: Path) -> None:
-    worked(tmp_path, "locked:several:x:100", 6.0)
+    worked(tmp_path, "locked:several:x:100")
 
     assert said(tmp_path, "locked") == [["x", "2"]]
 
 
 def test_a_delivery_that_failed_as_nobody_foresaw_is_tried_again(tmp_path: Path) -> None:
-    worked(tmp_path, "deliver:-:1.2.3:100", 8.0)
+    worked(tmp_path, "deliver:-:1.2.3:100")
 
     assert said(tmp_path, "unsent") == [["1.2.3", "KeyError"]]
     assert said(tmp_path, "sent") == [["pacs"]]
 
 
 def test_a_duty_that_no_clock_asks_for_again_is_tried_again(tmp_path: Path) -> None:
-    worked(tmp_path, "chore:-:run:100", 8.0)
+    worked(tmp_path, "chore:-:run:100")
 
     assert said(tmp_path, "chore") == [["withdraw", "run"]]
 
@@ -92,9 +92,9 @@ def test_a_fault_that_nobody_foresaw_is_logged_with_its_place_and_without_its_wo
 
 @pytest.mark.timeout(300)
 def test_work_that_kills_its_process_three_times_is_given_up_and_nothing_beside_it(tmp_path: Path) -> None:
-    codes = [worked(tmp_path, "asker:several:p:100 noted:one:innocent:100", 20.0)]
+    codes = [worked(tmp_path, "asker:several:p:100 noted:one:innocent:100")]
     while codes[-1] == -9 and len(codes) < 8:
-        codes.append(worked(tmp_path, "", 8.0))
+        codes.append(worked(tmp_path, ""))
 
     assert len(said(tmp_path, "died")) == 3
     assert len(said(tmp_path, "given-up")) == 1

@@ -23,7 +23,7 @@ PEERS = """
 ae_title = "PACS"
 host = "127.0.0.1"
 port = {port}
-timeout_s = 2.0
+timeout_s = 10.0
 commitment = {commitment}
 """
 
