@@ -26,7 +26,7 @@ from pynetdicom.sop_class import (
 
 from dicomnode.config.tables import Peer, Tls
 from dicomnode.peers.answers import keep_answers
-from dicomnode.peers.caller import Caller
+from dicomnode.peers.caller import Caller, CallerSocket
 from dicomnode.peers.remote import Remote
 from tests.results_made import SEG, SR_3D, SR_PLAIN
 
@@ -132,12 +132,18 @@ def _server_tls(tls: Tls) -> ssl.SSLContext:
 
 def _handlers(pacs: Pacs) -> list[tuple[object, object]]:
     return [
+        (evt.EVT_CONN_OPEN, _on_open),
         (evt.EVT_REQUESTED, lambda event: _on_request(pacs, event)),
         (evt.EVT_C_ECHO, lambda _: 0x0000),
         (evt.EVT_C_STORE, lambda event: _on_store(pacs, event)),
         (evt.EVT_N_ACTION, lambda event: _on_commitment_request(pacs, event)),
         (evt.EVT_C_FIND, lambda event: _on_find(pacs, event)),
     ]
+
+
+def _on_open(event: Event) -> None:
+    """Have the connection closed also where the caller cuts it."""
+    event.assoc.dul.socket.__class__ = CallerSocket
 
 
 def _on_request(pacs: Pacs, event: Event) -> None:

@@ -1,12 +1,16 @@
-"""Sockets that acknowledge at once, and TLS for them.
+"""Sockets that acknowledge at once and are closed whoever cuts the connection, and TLS for them.
 
 A sender with Nagle's algorithm on (DCMTK and Orthanc as installed) holds back the end of each message until we
 acknowledge what came before; delayed acknowledgement makes it wait 40 ms an instance. TCP_QUICKACK is not
 sticky, so it is set again after each read.
+
+pynetdicom closes a socket only where it could shut it down, which fails for one that the caller has cut (a TCP check
+by a load balancer does); the garbage collector would have to close it.
 """
 
 import socket
 import ssl
+from contextlib import suppress
 
 from dicomnode.config.tables import Tls
 from dicomnode.errors import ConfigFault
@@ -21,6 +25,11 @@ class QuickSocket(socket.socket):
         self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         return data
 
+    def shutdown(self, how: int, /) -> None:
+        """As `socket.shutdown`, of a connection that may be gone already."""
+        with suppress(OSError):
+            super().shutdown(how)
+
 
 class QuickSslSocket(ssl.SSLSocket):
     """The same over TLS."""
@@ -30,6 +39,11 @@ class QuickSslSocket(ssl.SSLSocket):
         data = super().recv(length, flags)
         self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         return data
+
+    def shutdown(self, how: int, /) -> None:
+        """As `ssl.SSLSocket.shutdown`, of a connection that may be gone already."""
+        with suppress(OSError):
+            super().shutdown(how)
 
 
 def quick(connection: socket.socket, timeout_s: float) -> QuickSocket:
