@@ -31,19 +31,8 @@ class QuickSocket(socket.socket):
             super().shutdown(how)
 
 
-class QuickSslSocket(ssl.SSLSocket):
+class QuickSslSocket(QuickSocket, ssl.SSLSocket):
     """The same over TLS."""
-
-    def recv(self, length: int = 4096, flags: int = 0, /) -> bytes:
-        """As `ssl.SSLSocket.recv`."""
-        data = super().recv(length, flags)
-        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        return data
-
-    def shutdown(self, how: int, /) -> None:
-        """As `ssl.SSLSocket.shutdown`, of a connection that may be gone already."""
-        with suppress(OSError):
-            super().shutdown(how)
 
 
 def quick(connection: socket.socket, timeout_s: float) -> QuickSocket:
