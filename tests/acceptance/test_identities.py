@@ -56,7 +56,7 @@ def test_no_log_metric_or_audit_line_tells_who_the_patient_is(tmp_path: Path) ->
         made.send(tmp_path / "crop")
         made.wait_until_done()
         shown = made.node.command("status").stdout
-        with urlopen(f"http://127.0.0.1:{web}/metrics", timeout=30) as answer:
+        with urlopen(f"http://127.0.0.1:{web}/metrics", timeout=10) as answer:
             metrics = answer.read().decode()
 
     logs = "".join(path.read_text(errors="replace") for path in made.node.folder.glob("*.log"))

@@ -214,7 +214,7 @@ def test_the_process_dies_with_the_node(tmp_path: Path) -> None:
         node.send_signal(signal.SIGKILL)
         node.wait()
     child = int(said)
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + 10
     while Path(f"/proc/{child}").exists() and time.monotonic() < deadline_s:
         time.sleep(0.05)
 

@@ -192,7 +192,7 @@ def test_inference_stops_a_job_and_all_that_it_started(
     assert waited(lambda: all(size(count) for count in counts))
 
     pause.set()
-    assert waited(lambda: bool(said) and said[-1]["paused"] is True)
+    assert waited(lambda: bool(said) and said[-1]["paused"] is True, 5.0)
     stopped_at = [size(count) for count in counts]
     time.sleep(0.6)
     assert [size(count) for count in counts] == stopped_at

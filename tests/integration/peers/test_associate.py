@@ -72,14 +72,14 @@ def test_a_silent_peer_is_given_up_in_time() -> None:
     with silent_port() as port, pytest.raises(NoAnswer, match="took too long to negotiate"):
         open_and_close(remote_at(port, timeout_s=0.5))
 
-    assert time.monotonic() - begun_s < 20
+    assert time.monotonic() - begun_s < 5
 
 
 def test_a_peer_that_hangs_up_at_once_is_worth_another_try() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        listener.settimeout(30)
+        listener.settimeout(5)
         opened = _later(lambda: listener.accept()[0].close())
         with pytest.raises(Aborted, match="negotiation"):
             echo(remote_at(listener.getsockname()[1]))

@@ -175,7 +175,7 @@ def echo(port: int, **named: object) -> int | None:
     return int(status.Status)
 
 
-def wait_for(fact: Callable[[], object], seconds: float = 30.0) -> bool:
+def wait_for(fact: Callable[[], object], seconds: float = 10.0) -> bool:
     """Whether something becomes true in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -57,7 +57,7 @@ def test_others_get_no_association(node: Node, folder: Path, who: str) -> None:
 def is_answered(port: int, tls: ssl.SSLContext | None) -> bool:
     """Whether an association request gets any answer."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as raw, ExitStack() as stack:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as raw, ExitStack() as stack:
             caller = stack.enter_context(tls.wrap_socket(raw, server_hostname="localhost")) if tls else raw
             caller.sendall(associate_request())
             return caller.recv(1) in (b"\x02", b"\x03")
@@ -68,7 +68,7 @@ def is_answered(port: int, tls: ssl.SSLContext | None) -> bool:
 def old_tls_is_answered(port: int) -> bool:
     """Send the ClientHello of TLS 1.1 by hand: modern libraries will not."""
     hello = bytes.fromhex("16030200300100002c0302" + "00" * 32 + "000004002f0035" + "0100" + "")
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as raw:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
         raw.sendall(hello)
         raw.shutdown(socket.SHUT_WR)
         return raw.recv(1) == b"\x16"
@@ -76,9 +76,9 @@ def old_tls_is_answered(port: int) -> bool:
 
 def test_a_caller_that_never_finishes_the_handshake_holds_up_nobody(node: Node, folder: Path) -> None:
     context = client(folder / "authority.pem", signed(folder, "pacs"))
-    with socket.create_connection(("127.0.0.1", node.port), timeout=30) as silent:
+    with socket.create_connection(("127.0.0.1", node.port), timeout=10) as silent:
         silent.sendall(b"\x16\x03\x01")
 
         assert echo(node.port, tls=context) == SUCCESS
-        silent.settimeout(30)
-        assert wait_for(lambda: silent.recv(100) == b"")
+        silent.settimeout(10)
+        assert wait_for(lambda: silent.recv(100) == b"", 8)

@@ -21,7 +21,7 @@ CONTEXT_ID = 1
 @contextmanager
 def raw_association(port: int) -> Iterator[socket.socket]:
     """An established association for CT storage in explicit VR little endian."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as caller:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
         caller.sendall(associate_request())
         assert receive_pdu(caller)[:1] == b"\x02"
         yield caller

@@ -69,7 +69,7 @@ def send_raw(port: int, images: list[Dataset]) -> list[int]:
         return statuses
 
 
-def eventually(holds: Callable[[], bool], timeout_s: float = 30.0) -> bool:
+def eventually(holds: Callable[[], bool], timeout_s: float = 10.0) -> bool:
     """Whether it comes to hold in time."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:

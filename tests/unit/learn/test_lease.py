@@ -77,7 +77,7 @@ def site(tmp_path: Path) -> Site:
 
 
 def until(found: Callable[[], bool]) -> bool:
-    ends_s = time.monotonic() + 30
+    ends_s = time.monotonic() + 10
     while not (so := found()) and time.monotonic() < ends_s:
         time.sleep(0.01)
     return so

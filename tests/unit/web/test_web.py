@@ -31,7 +31,7 @@ class Site:
         self.thread.start()
 
     def get(self, path: str, method: str = "GET") -> tuple[int, str]:
-        connection = HTTPConnection("127.0.0.1", self.server.server_address[1], timeout=30)
+        connection = HTTPConnection("127.0.0.1", self.server.server_address[1], timeout=10)
         connection.request(method, path)
         answer = connection.getresponse()
         body = answer.read().decode()
